@@ -1,0 +1,197 @@
+"""Every error of Presswork that somebody may meet, in one tree. The class docstring is the default message.
+
+    PressworkError
+    ├── PermanentError                 a second try would end the same
+    │   ├── NotFound                   missing, or not yours: the same answer
+    │   ├── Unauthorized
+    │   ├── Forbidden
+    │   ├── Invalid                    understood and wrong: JSON pointers say where
+    │   ├── Conflict                   the state does not allow it (code says which)
+    │   ├── VersionMismatch
+    │   ├── IdempotencyMismatch
+    │   ├── Gone
+    │   └── DocumentFailed             a document's own error: template, line, tag, hint
+    └── TransientError                 try again later: carries retry_after_s
+        ├── RateLimited                a user's own limit
+        ├── SystemFull                 the system's limit
+        ├── QueueUnavailable           Redis does not answer
+        ├── HistoryUnavailable         ClickHouse does not answer
+        └── BlobUnavailable            the blob store does not answer
+
+Anything else that is raised is a bug: bounded retries and a stack trace.
+"""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+
+class PressworkError(Exception):
+    """Something went wrong."""
+
+    code = "internal_error"
+    retryable = False
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
+        self.hint = hint
+        super().__init__(self.message)
+
+
+class PermanentError(PressworkError):
+    """The request cannot succeed as it is."""
+
+
+class TransientError(PressworkError):
+    """The service cannot do this right now."""
+
+    code = "unavailable"
+    retryable = True
+
+    def __init__(self, message: str = "", *, hint: str = "", retry_after_s: int = 2) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class NotFound(PermanentError):
+    """There is no such resource."""
+
+    code = "not_found"
+
+    def __init__(self, kind: str = "resource") -> None:
+        super().__init__(f"There is no such {kind}.")
+
+
+class Unauthorized(PermanentError):
+    """A valid API key is needed: send it as `Authorization: Bearer pw_...`."""
+
+    code = "unauthorized"
+
+
+class Forbidden(PermanentError):
+    """Your role does not allow this operation."""
+
+    code = "forbidden"
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """One thing wrong with a request: where (JSON pointer, RFC 6901), what, and a stable code."""
+
+    pointer: str
+    detail: str
+    code: str
+
+
+class Invalid(PermanentError):
+    """The request was understood, but something in it is wrong."""
+
+    code = "invalid_request"
+
+    def __init__(self, *flaws: Flaw) -> None:
+        super().__init__("; ".join(flaw.detail for flaw in flaws[:3]))
+        self.flaws = flaws
+
+    @classmethod
+    def at(cls, pointer: str, detail: str, code: str = "invalid_value") -> "Invalid":
+        return cls(Flaw(pointer, detail, code))
+
+
+class Conflict(PermanentError):
+    """The state of the resource does not allow this."""
+
+    def __init__(self, code: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
+class VersionMismatch(PermanentError):
+    """The resource has changed since you read it: read it again and repeat your change."""
+
+    code = "version_mismatch"
+
+
+class IdempotencyMismatch(PermanentError):
+    """This Idempotency-Key was used with another body: use a new key for a new request."""
+
+    code = "idempotency_mismatch"
+
+
+class Gone(PermanentError):
+    """The document's content has expired and was removed."""
+
+    code = "expired"
+
+
+class RateLimited(TransientError):
+    """You have too many unfinished documents: wait for some to finish."""
+
+    code = "too_many_documents"
+
+
+class SystemFull(TransientError):
+    """The queue is full: nothing was accepted."""
+
+    code = "queue_full"
+
+
+class QueueUnavailable(TransientError):
+    """The broker does not answer: nothing was accepted or changed."""
+
+    code = "queue_unavailable"
+
+
+class HistoryUnavailable(TransientError):
+    """The history store does not answer: lists and old documents are back when it is."""
+
+    code = "history_unavailable"
+
+
+class BlobUnavailable(TransientError):
+    """The blob store does not answer."""
+
+    code = "storage_unavailable"
+
+
+class DocumentError(BaseModel, frozen=True):
+    """Why a document failed, as `error` of the API shows it. Positions count from 1."""
+
+    code: str
+    message: str
+    template: str | None = None
+    version: int | None = None
+    line: int | None = None
+    column: int | None = None
+    part: str | None = None
+    tag: str | None = None
+    data_path: str | None = None
+    excerpt: str | None = None
+    hint: str | None = None
+    retryable: bool = False
+
+
+class DocumentFailed(PermanentError):
+    """The document could not be made."""
+
+    def __init__(self, error: DocumentError) -> None:
+        super().__init__(error.message, hint=error.hint or "")
+        self.error = error
+        self.code = error.code
+        self.retryable = error.retryable
+
+
+# Codes of DocumentError, with what they mean; docs/errors.md is made from this table.
+DOCUMENT_ERROR_CODES = {
+    "template_error": "The template does not compile, or an expression in it failed with this data.",
+    "data_missing": "The template uses a value that the data does not have.",
+    "unsupported_format": "The template has no source for this format.",
+    "render_timeout": "Rendering took longer than the limit (wall clock or CPU).",
+    "memory_limit": "Rendering needed more memory than the limit.",
+    "output_too_large": "The document is larger than the limit.",
+    "render_crashed": "The render process died on this document.",
+    "invalid_output": "The renderer made a file that does not open: it was not delivered.",
+    "crashed_repeatedly": "The document took its worker down three times and was set aside.",
+    "input_lost": "The document's data is gone: it must be requested again.",
+    "storage_unavailable": "The blob store could not take the document.",
+    "internal_error": "Presswork failed: the log has the stack trace under this document's id.",
+}

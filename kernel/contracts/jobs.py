@@ -1,0 +1,109 @@
+"""The job: everything a worker needs to make one document, and everything needed to make it again.
+
+Written once at accept: to Redis (the live copy) and later to `inputs/{document_id}` in the blob store (for retry).
+"""
+
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from contracts.documents import DocumentHead, Format, Priority
+
+#: Crashes (not failures) of a worker on one run before the document is set aside.
+MAX_CRASHES = 3
+
+
+class PinnedTemplate(BaseModel, frozen=True):
+    """A template version, pinned at accept: what is rendered does not change while the job waits."""
+
+    name: str
+    version: int
+    sha256: str
+    engine: str
+
+
+class InlineSource(BaseModel, frozen=True):
+    """A template that came with the request. `content` is text, or base64 for binary engines."""
+
+    engine: str
+    content: str
+    encoding: str
+    sha256: str
+
+
+class Callback(BaseModel, frozen=True):
+    url: str
+    headers: dict[str, str] = Field(default_factory=dict)
+
+
+class Simulate(BaseModel, frozen=True):
+    """Imitates heavy generation: the render also takes `seconds`, the document also has `pages` pages."""
+
+    seconds: float = Field(default=0, ge=0, le=3600)
+    pages: int = Field(default=0, ge=0, le=10_000)
+
+
+class JobOptions(BaseModel, frozen=True):
+    strict: bool = False
+    max_attempts: int = 3
+    timeout_s: float = 30
+    simulate: Simulate | None = None
+
+
+class GenerationJob(BaseModel, frozen=True):
+    """One document to make. Exactly one of `template` and `source` is set. `run_at` and `created_at`: epoch ms."""
+
+    document_id: UUID
+    user_id: UUID
+    created_at: int
+    template: PinnedTemplate | None = None
+    source: InlineSource | None = None
+    data: dict[str, object] = Field(default_factory=dict)
+    format: Format
+    filename: str
+    locale: str | None = None
+    timezone: str | None = None
+    priority: Priority = "normal"
+    lane: str
+    subject: str | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+    callback: Callback | None = None
+    run_at: int | None = None
+    expires_in: int | None = None
+    options: JobOptions = JobOptions()
+    request_id: str = ""
+
+    @property
+    def engine(self) -> str:
+        pinned = self.template or self.source
+        assert pinned is not None
+        return pinned.engine
+
+    def head(self) -> DocumentHead:
+        """Return the immutable part of this document's row."""
+        pinned = self.template or self.source
+        assert pinned is not None
+        return DocumentHead(
+            document_id=self.document_id,
+            user_id=self.user_id,
+            created_at=self.created_at,
+            output_format=self.format,
+            template_name=self.template.name if self.template else None,
+            template_version=self.template.version if self.template else None,
+            template_sha256=pinned.sha256,
+            priority=self.priority,
+            lane=self.lane,
+            subject=self.subject,
+            metadata=self.metadata,
+            run_at=self.run_at,
+        )
+
+
+def result_key(document_id: UUID, token: int) -> str:
+    """Name the blob of one attempt: the fencing token keeps a zombie's bytes from the winner's."""
+    return f"results/{document_id}/{token}"
+
+
+def input_key(document_id: UUID) -> str:
+    """Name the blob that keeps a document's job for retries."""
+    return f"inputs/{document_id}"
