@@ -1,0 +1,10 @@
+#!lua flags=allow-oom
+-- Cancel a run that has not ended. The token moves on, so whoever renders it is refused.
+-- ARGV: id        Returns ok | missing | the terminal status it is in
+local id = ARGV[1]
+local v = redis.call('HMGET', doc(id), 'status', 'deleted')
+if not v[1] or v[2] == '1' then return 'missing' end
+if TERMINAL[v[1]] then return v[1] end
+redis.call('HINCRBY', doc(id), 'token', 1)
+finish(id, 'cancelled', redis_ms())
+return 'ok'

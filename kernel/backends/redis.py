@@ -1,0 +1,20 @@
+"""One Redis client per process: timeouts, pool and retries that suit a service that must not hang."""
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+
+
+def connect_redis(url: str, *, connections: int = 64) -> Redis:
+    """Make a client that connects on first use. Commands are retried: every script of ours bears repetition."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=5,
+        decode_responses=True,
+        socket_timeout=5,
+        socket_connect_timeout=2,
+        health_check_interval=15,
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.01), retries=2),
+    )
+    return Redis.from_pool(pool)
