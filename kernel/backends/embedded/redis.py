@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from backends.embedded.private_files import private_directory, write_private
+from backends.embedded.redis_probe import redis_ask
 
 # `appendfsync always` is the promise behind a 202; with `noeviction` a full server says no instead of forgetting.
 CONFIG = """bind 127.0.0.1
