@@ -1,0 +1,88 @@
+"""The `presswork` command. Imports what a command needs inside it: `presswork --help` answers at once."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from standalone.errors import StandaloneError
+
+app = typer.Typer(
+    name="presswork",
+    help="Presswork: templates and data in, PDF and DOCX out. Nothing accepted is ever lost.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keys = typer.Typer(help="API keys.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+
+def _setting(name: str, text: str, default: str | bool = False) -> Any:
+    return typer.Option(envvar=f"PRESSWORK_{name}", help=text, show_default=default)
+
+
+@app.command()
+def up(
+    data_dir: Annotated[Path | None, _setting("DATA_DIR", "Where everything is kept.", "./var")] = None,
+    host: Annotated[str | None, _setting("HOST", "Address both services listen on.", "127.0.0.1")] = None,
+    api_port: Annotated[int | None, _setting("API_PORT", "Port of the User API.", "8000")] = None,
+    generator_port: Annotated[
+        int | None, _setting("GENERATOR_PORT", "Port of the generator and its admin panel.", "8001")
+    ] = None,
+    redis_port: Annotated[int | None, _setting("REDIS_PORT", "Port of the embedded Redis.", "6379")] = None,
+    clickhouse_port: Annotated[
+        int | None, _setting("CLICKHOUSE_PORT", "Port of the embedded ClickHouse.", "8123")
+    ] = None,
+    redis_url: Annotated[str | None, _setting("REDIS_URL", "Use this Redis instead of the embedded one.")] = None,
+    clickhouse_url: Annotated[
+        str | None, _setting("CLICKHOUSE_URL", "Use this ClickHouse instead of the embedded one.")
+    ] = None,
+    workers: Annotated[int | None, _setting("WORKERS", "Render processes.", "one per core")] = None,
+) -> None:
+    """Start all of Presswork on this machine: embedded Redis and ClickHouse, the User API and the generator.
+
+    Runs until Ctrl-C or SIGTERM. What dies or freezes is started again.
+    """
+    from standalone.settings import load_up_settings
+    from standalone.up import up as run
+
+    run(
+        load_up_settings(
+            data_dir=data_dir,
+            host=host,
+            api_port=api_port,
+            generator_port=generator_port,
+            redis_port=redis_port,
+            clickhouse_port=clickhouse_port,
+            redis_url=redis_url,
+            clickhouse_url=clickhouse_url,
+            workers=workers,
+        )
+    )
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed_version
+
+    typer.echo(f"presswork {installed_version('presswork')}")
+
+
+@keys.command()
+def new() -> None:
+    """Print a new random API key, such as PRESSWORK_ADMIN_KEY takes. It is not stored anywhere."""
+    from contracts.api_keys import generate_key
+
+    typer.echo(generate_key())
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage."""
+    try:
+        app()
+    except StandaloneError as error:
+        print(f"presswork: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

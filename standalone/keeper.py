@@ -1,0 +1,175 @@
+"""Keeps one child up: starts it, waits until it is ready, watches it, and starts it again when it dies or freezes."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from structlog.typing import FilteringBoundLogger
+
+from backends.embedded.tether import tethered
+from standalone.errors import GaveUp
+from standalone.probes import Probe
+
+BAD_SETTINGS = 2  # the exit code of a process that cannot start with these settings: trying again is no use
+
+
+@dataclass(frozen=True)
+class ChildSpec:
+    """One program to keep up. `silence_s` is how long it may leave the probe unanswered once it was ready."""
+
+    name: str
+    command: list[str]
+    probe: Probe
+    environment: Mapping[str, str] = field(default_factory=dict)
+    silence_s: float = 5.0
+    start_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often to look and when to give up, in seconds and failures. A child up for `settled_s` starts from zero."""
+
+    tick_s: float = 1.0
+    start_tick_s: float = 0.05
+    first_backoff_s: float = 0.25
+    longest_backoff_s: float = 4.0
+    settled_s: float = 60.0
+    failures: int = 5
+
+
+class Keeper:
+    """Runs `keep` as one task. `on_ready` is called each time the child is ready, `ready` tells that it is now."""
+
+    def __init__(
+        self,
+        spec: ChildSpec,
+        log_file: Path,
+        log: FilteringBoundLogger,
+        on_ready: Callable[[], None],
+        patience: Patience,
+    ) -> None:
+        self.spec = spec
+        self.ready = asyncio.Event()
+        self._log_file = log_file
+        self._log = log.bind(child=spec.name)
+        self._on_ready = on_ready
+        self._patience = patience
+        self._process: asyncio.subprocess.Process | None = None
+        self._was_ready = False
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    async def keep(self) -> None:
+        """Keep the child up until cancelled. Raises GaveUp after too many failures in a row."""
+        loop, failures = asyncio.get_running_loop(), 0
+        while True:
+            started_at = loop.time()
+            process = await self._start()
+            reason = await self._watch(process)
+            self.ready.clear()
+            self.kill()
+            code = await process.wait()
+            failures = 1 if loop.time() - started_at > self._patience.settled_s else failures + 1
+            hopeless = code == BAD_SETTINGS and not self._was_ready
+            if hopeless or failures >= self._patience.failures:
+                raise GaveUp(self._last_words(reason, failures))
+            backoff_s = self._backoff_s(failures)
+            self._log.warning("child.failed", reason=reason, failures=failures, restart_in_s=backoff_s)
+            await asyncio.sleep(backoff_s)
+
+    def terminate(self) -> None:
+        """Ask the child to stop. A stopped (frozen) child is woken, so that it can."""
+        self._signal(signal.SIGTERM)
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> bool:
+        """Kill the child and its process group. Tells whether there was one to kill."""
+        return self._signal(signal.SIGKILL)
+
+    async def gone(self) -> None:
+        """Wait until the child has ended."""
+        if self._process:
+            await self._process.wait()
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        """Start it in a session of its own (Ctrl-C reaches the supervisor only), with its output in its log file."""
+        with open(self._log_file, "ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                *tethered(self.spec.command),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=dict(self.spec.environment),
+                start_new_session=True,
+            )
+        self._log.info("child.started", pid=self._process.pid)
+        return self._process
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> str:
+        """Return why the child must be replaced."""
+        exited = asyncio.create_task(process.wait())
+        try:
+            return await self._until_ready(exited, process.pid) or await self._until_silent(exited)
+        finally:
+            exited.cancel()
+
+    async def _until_ready(self, exited: asyncio.Task[int], pid: int) -> str:
+        """Return "" once the child is ready, else why it will not be."""
+        loop = asyncio.get_running_loop()
+        started_at = loop.time()
+        while not await _finished(exited, self._patience.start_tick_s):
+            if await self.spec.probe.is_ready(pid):
+                self._log.info("child.ready", pid=pid, after_s=round(loop.time() - started_at, 2))
+                self._was_ready = True
+                self.ready.set()
+                self._on_ready()
+                return ""
+            if loop.time() - started_at > self.spec.start_s:
+                return f"was not ready after {self.spec.start_s:g} s"
+        return _ending(exited.result())
+
+    async def _until_silent(self, exited: asyncio.Task[int]) -> str:
+        loop = asyncio.get_running_loop()
+        silent_s, looked_at = 0.0, loop.time()
+        while not await _finished(exited, self._patience.tick_s):
+            answered = await self.spec.probe.is_alive()
+            elapsed_s, looked_at = loop.time() - looked_at, loop.time()
+            # The cap: when the supervisor itself was stopped or starved, that time is not the child's silence.
+            silent_s = 0.0 if answered else silent_s + min(elapsed_s, 3 * self._patience.tick_s)
+            if silent_s > self.spec.silence_s:
+                return f"did not answer for {self.spec.silence_s:g} s"
+        return _ending(exited.result())
+
+    def _backoff_s(self, failures: int) -> float:
+        return min(self._patience.first_backoff_s * (1 << (failures - 1)), self._patience.longest_backoff_s)
+
+    def _signal(self, number: signal.Signals) -> bool:
+        if self._process is None or self._process.returncode is not None:
+            return False
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def _last_words(self, reason: str, failures: int) -> str:
+        times = "" if failures == 1 else f", {failures} times in a row"
+        lines = self._log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
+        tail = "\n".join(f"    {line}" for line in lines)
+        return f"{self.spec.name} {reason}{times}. The end of {self._log_file}:\n{tail}"
+
+
+async def _finished(exited: asyncio.Task[int], limit_s: float) -> bool:
+    done, _ = await asyncio.wait({exited}, timeout=limit_s)
+    return bool(done)
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"exited with code {code}"
+    return f"was killed by {signal.Signals(-code).name}"

@@ -1,0 +1,69 @@
+"""What `presswork up` prints when everything is ready: where things are, the key, and a line to try it."""
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+SAMPLE = {
+    "template": "invoice",
+    "format": "pdf",
+    "data": {
+        "number": "2026-0001",
+        "date": "2026-11-23",
+        "due": "2026-12-07",
+        "currency": "EUR",
+        "seller": {"name": "Northwind Press", "address": "1 Mill Lane, York", "vat": "GB123456789", "iban": "GB00TEST"},
+        "buyer": {"name": "Ada Lovelace", "address": "12 St James Square, London", "vat": ""},
+        "items": [{"name": "Printing", "qty": 2, "unit": "h", "price": 80}],
+        "vat_rate": 20,
+        "note": "Thank you.",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The facts of one start. `urls` are the bases of both services as this machine reaches them."""
+
+    api_url: str
+    generator_url: str
+    admin_key: str
+    data_dir: Path
+    took_s: float
+
+    def text(self) -> str:
+        return "\n".join(
+            [
+                "",
+                f"Presswork is ready ({self.took_s:.1f} s).",
+                "",
+                f"  API        {self.api_url}/v1",
+                f"  API docs   {self.api_url}/docs",
+                f"  Admin      {self.generator_url}/admin",
+                f"  Admin key  {self.admin_key}",
+                f"  Data       {self.data_dir}",
+                "",
+                "Make a PDF:",
+                "",
+                f"  {self.curl()}",
+                "",
+                "Stop with Ctrl-C.",
+                "",
+            ]
+        )
+
+    def curl(self) -> str:
+        """Return one line that bash runs as it is: it writes invoice.pdf."""
+        parts = [
+            *("curl", "-sSf", f"{self.api_url}/v1/documents"),
+            *("-H", f"Authorization: Bearer {self.admin_key}"),
+            *("-H", "Content-Type: application/json", "-H", "Accept: application/pdf"),
+            *("-d", json.dumps(SAMPLE, separators=(",", ":")), "-o", "invoice.pdf"),
+        ]
+        return shlex.join(parts)
+
+    def as_json(self, pids: dict[str, int]) -> str:
+        """Return the content of PRESSWORK_READY_FILE: for programs that start `presswork up` and wait for it."""
+        facts = {"api_url": self.api_url, "generator_url": self.generator_url, "admin_key": self.admin_key}
+        return json.dumps(facts | {"data_dir": str(self.data_dir), "pids": pids})
