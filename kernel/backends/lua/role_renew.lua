@@ -1,0 +1,6 @@
+#!lua flags=allow-oom
+-- Prolong a role that is ours.
+-- ARGV: role holder ttl_ms        Returns 1 if it was, else 0
+local key = P .. 'role:' .. ARGV[1]
+if redis.call('GET', key) ~= ARGV[2] then return 0 end
+return redis.call('PEXPIRE', key, ARGV[3])
