@@ -1,0 +1,199 @@
+"""The blob store: inputs, results, template sources. Files here; S3 later behind the same Protocol.
+
+A put returns once the bytes and the names that lead to them are on disk: temporary file, fsync, rename, fsync of the
+folders. 1,000 inputs of 2 kB: 356 ms with an fsync each, 78 ms with one syncfs, so batches take the latter.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+from contracts.errors import BlobUnavailable
+
+SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
+IS_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
+TEMPORARY = ".tmp"
+
+#: From this many files on, one syncfs is cheaper than an fsync each.
+SYNCFS_FROM = 8
+
+
+class BlobStore(Protocol):
+    """Bytes by key. A key is segments joined by `/`, like `results/<document>/<token>`; a put replaces as a whole.
+
+    Every method raises BlobUnavailable when the store does not work, ValueError for a malformed key.
+    """
+
+    async def put(self, key: str, content: bytes) -> None:
+        """Store bytes durably."""
+
+    async def put_many(self, blobs: Mapping[str, bytes]) -> None:
+        """Store many blobs durably, for little more than the price of one."""
+
+    async def get(self, key: str) -> bytes | None:
+        """Return the bytes; None if there is no such blob."""
+
+    async def read(self, key: str, start: int, end: int) -> bytes | None:
+        """Return the bytes from `start` up to, not including, `end`; fewer at the blob's end; None if there is none."""
+
+    async def size(self, key: str) -> int | None:
+        """Return the length in bytes; None if there is no such blob."""
+
+    async def delete(self, key: str) -> None:
+        """Remove a blob; one that is not there is no error."""
+
+    async def delete_prefix(self, prefix: str) -> None:
+        """Remove every blob whose key begins with these whole segments."""
+
+
+class FileBlobStore:
+    """A BlobStore in a folder. Documents' blobs lie in folders by the minute they were made, others by hash."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    async def put(self, key: str, content: bytes) -> None:
+        await self.put_many({key: content})
+
+    async def put_many(self, blobs: Mapping[str, bytes]) -> None:
+        files = {self.path(key): content for key, content in blobs.items()}
+        if files:
+            await _in_thread(lambda: _write_again(files, self.root))
+
+    async def get(self, key: str) -> bytes | None:
+        path = self.path(key)
+        return await _in_thread(lambda: _none_if_missing(path.read_bytes))
+
+    async def read(self, key: str, start: int, end: int) -> bytes | None:
+        path = self.path(key)
+        return await _in_thread(lambda: _none_if_missing(lambda: _read_range(path, start, end)))
+
+    async def size(self, key: str) -> int | None:
+        path = self.path(key)
+        return await _in_thread(lambda: _none_if_missing(lambda: path.stat().st_size))
+
+    async def delete(self, key: str) -> None:
+        path = self.path(key)
+        await _in_thread(lambda: _remove(path))
+
+    async def delete_prefix(self, prefix: str) -> None:
+        path = self.path(prefix)
+        await _in_thread(lambda: _remove(path))
+
+    def path(self, key: str) -> Path:
+        """Return where a key's bytes are. Raises ValueError for keys that could lead out of the root or hide a file."""
+        segments = key.split("/")
+        if not all(SEGMENT.fullmatch(segment) for segment in segments) or key.endswith(TEMPORARY):
+            raise ValueError(f"not a blob key: {key!r}")
+        kind, *rest = segments
+        # A UUIDv7's first 8 digits are 65 s of time: neighbours share a folder, so that a batch syncs few of them.
+        shard = [rest[0][:8] if IS_ID.fullmatch(rest[0]) else rest[0][:2]] if rest else []
+        return self.root.joinpath(kind, *shard, *rest)
+
+
+async def _in_thread[T](work: Callable[[], T]) -> T:
+    try:
+        return await asyncio.to_thread(work)
+    except OSError as error:
+        raise BlobUnavailable(hint=f"{error.strerror or error} ({type(error).__name__})") from error
+
+
+def _none_if_missing[T](read: Callable[[], T]) -> T | None:
+    try:
+        return read()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+
+
+def _read_range(path: Path, start: int, end: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read(max(0, end - start))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # the last one out: 1,300 folders a day would stay behind
+        path.parent.rmdir()
+
+
+def _write_again(files: Mapping[Path, bytes], root: Path) -> None:
+    """Write files; a folder may be removed, being empty, before the first file is in it, so once more then."""
+    try:
+        _write_durably(files, root)
+    except FileNotFoundError:
+        _write_durably(files, root)
+
+
+def _write_durably(files: Mapping[Path, bytes], root: Path) -> None:
+    changed = _make_folders({path.parent for path in files}, root)
+    temporary = {path: path.with_name(f"{uuid4().hex}{TEMPORARY}") for path in files}
+    try:
+        _write_all({temporary[path]: content for path, content in files.items()})
+        for path, written in temporary.items():
+            written.replace(path)
+    except OSError:
+        for written in temporary.values():
+            written.unlink(missing_ok=True)
+        raise
+    for folder in changed:
+        _sync(folder)
+
+
+def _make_folders(folders: Iterable[Path], root: Path) -> set[Path]:
+    """Make folders down from the root; returns those that got new names: each must be synced for them to last."""
+    changed = set(folders)
+    for folder in tuple(changed):
+        while not folder.is_dir():
+            changed |= {folder, folder.parent}
+            if folder == root:
+                break
+            folder = folder.parent
+    for folder in sorted(changed, key=lambda path: len(path.parts)):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return changed
+
+
+def _write_all(files: Mapping[Path, bytes]) -> None:
+    each = len(files) < SYNCFS_FROM
+    for path, content in files.items():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "wb", closefd=True) as file:
+            file.write(content)
+            file.flush()
+            if each:
+                os.fsync(file.fileno())
+    if not each:
+        _sync_file_system(files)
+
+
+def _sync_file_system(files: Iterable[Path]) -> None:
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if syncfs is None:  # not Linux
+        for path in files:
+            _sync(path)
+        return
+    descriptor = os.open(next(iter(files)), os.O_RDONLY)
+    try:
+        if syncfs(descriptor) != 0:
+            raise OSError(ctypes.get_errno(), "syncfs failed")
+    finally:
+        os.close(descriptor)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
