@@ -1,0 +1,80 @@
+# Needs make and Python 3.12; everything else is installed into .venv (the project) and .poetry (Poetry itself).
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+BIN := .venv/bin
+POETRY := .poetry/bin/poetry
+CODE := app benchmarks generator_service kernel standalone tests
+LOCKS := pyproject.toml poetry.lock kernel/pyproject.toml generator_service/pyproject.toml generator_service/poetry.lock
+
+# An activated environment of the caller's must not receive our packages.
+unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME
+export POETRY_VIRTUALENVS_IN_PROJECT := 1
+export POETRY_KEYRING_ENABLED := 0
+export POETRY_NO_INTERACTION := 1
+
+# Poetry asks PyPI's own JSON interface, which mirrors lack. It gets the index that pip would use.
+PIP_INDEX := from pip._internal.commands import create_command as c; \
+	print(c("install").parser.get_default_values().index_url)
+WITH_INDEX = POETRY_PYPI_MIRROR_URL="$$(.poetry/bin/python -c '$(PIP_INDEX)')"
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: .venv/.ready-run ## Start Presswork on this machine; ARGS="--api-port 9000" passes options
+	@exec $(BIN)/presswork up $(ARGS)
+
+.PHONY: install
+install: .venv/.ready-dev ## Install everything, with the development tools
+
+.PHONY: test
+test: .venv/.ready-dev ## Run every test but the slow ones; ARGS="-k words" passes options to pytest
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+.PHONY: lint
+lint: .venv/.ready-dev ## Check style, types, architecture and lock files
+	$(BIN)/flake8 $(CODE)
+	$(BIN)/black --check --quiet $(CODE)
+	$(BIN)/isort --check --quiet $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(POETRY) check --lock
+	$(POETRY) -C generator_service check --lock
+	$(POETRY) -C kernel check
+
+.PHONY: fmt
+fmt: .venv/.ready-dev ## Format the code
+	@$(BIN)/isort --quiet $(CODE)
+	@$(BIN)/black --quiet $(CODE)
+
+.PHONY: bench
+bench: .venv/.ready-dev ## Run the benchmarks; ARGS passes options
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what make has installed, and caches; data under var/ stays
+	rm -rf .venv .poetry .mypy_cache .pytest_cache .hypothesis .import_linter_cache
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp per set of packages, so that the second `make run` goes straight to the program.
+.venv/.ready-run: $(LOCKS) | .venv/bin/python .poetry/.ready
+	@echo "Installing Presswork (once)"
+	@$(WITH_INDEX) $(POETRY) install --quiet --without dev
+	@touch $@
+
+.venv/.ready-dev: $(LOCKS) | .venv/bin/python .poetry/.ready
+	@echo "Installing Presswork and its development tools (once)"
+	@$(WITH_INDEX) $(POETRY) install --quiet
+	@touch $@ .venv/.ready-run
+
+.venv/bin/python:
+	@python="$${PYTHON:-$$(sh .ci/find-python)}" && "$$python" -m venv --clear .venv
+
+.poetry/.ready:
+	@echo "Installing Poetry into .poetry (once)"
+	@python="$${PYTHON:-$$(sh .ci/find-python)}" && "$$python" -m venv --clear .poetry
+	@.poetry/bin/python -m pip install --quiet --disable-pip-version-check \
+		poetry==2.5.1 poetry-plugin-pypi-mirror==0.6.5
+	@touch $@
