@@ -5,16 +5,16 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
 
-def connect_redis(url: str, *, connections: int = 64) -> Redis:
+def connect_redis(url: str, *, connections: int = 64, timeout_s: float = 5) -> Redis:
     """Make a client that connects on first use. Commands are retried: every script of ours bears repetition."""
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=connections,
-        timeout=5,
+        timeout=timeout_s,
         decode_responses=True,
-        socket_timeout=5,
+        socket_timeout=timeout_s,
         socket_connect_timeout=2,
         health_check_interval=15,
-        retry=Retry(ExponentialBackoff(cap=0.2, base=0.01), retries=2),
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.01), retries=1),
     )
     return Redis.from_pool(pool)

@@ -3,7 +3,7 @@
 import os
 import time
 from datetime import UTC, datetime
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from contracts.errors import NotFound
 
@@ -41,3 +41,8 @@ def rfc3339(milliseconds: int | None) -> str | None:
         return None
     moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+
+
+def name_id(name: str) -> UUID:
+    """Return a UUIDv5 that stands for a name where an order or an identity needs an id."""
+    return uuid5(NAMESPACE_OID, f"presswork {name}")

@@ -1,0 +1,159 @@
+"""Every error as an RFC 9457 problem. `PROBLEMS` is the closed list of codes; docs/errors.md is made from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from contracts.errors import (
+    DOCUMENT_ERROR_CODES,
+    DocumentFailed,
+    Flaw,
+    Invalid,
+    PressworkError,
+    TransientError,
+    Unauthorized,
+)
+
+log = structlog.get_logger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Problem:
+    status: int
+    title: str
+    meaning: str
+
+
+PROBLEMS: Mapping[str, Problem] = {
+    "malformed_json": Problem(400, "Malformed JSON", "The body is not valid JSON (RFC 8259)."),
+    "invalid_header": Problem(400, "Invalid header", "A header's value is not usable; the detail names it."),
+    "unauthorized": Problem(401, "Unauthorized", "No API key was sent, or it is wrong, expired, revoked or suspended."),
+    "forbidden": Problem(403, "Forbidden", "Your role does not allow this operation."),
+    "not_found": Problem(404, "Not found", "There is no such resource, or it is not yours."),
+    "method_not_allowed": Problem(405, "Method not allowed", "The Allow header lists what this path answers."),
+    "not_acceptable": Problem(406, "Not acceptable", "The Accept header asks for a type this operation cannot make."),
+    "email_taken": Problem(409, "E-mail taken", "Another user has this e-mail address (case does not matter)."),
+    "last_admin": Problem(409, "Last admin", "The last active admin cannot be removed, suspended or demoted."),
+    "not_ready": Problem(409, "Not ready", "The document has not ended yet: wait for it or poll it."),
+    "document_failed": Problem(409, "Document failed", "The document has no content, because it failed or was cancelled."),
+    "already_ended": Problem(409, "Already ended", "The document has ended: there is nothing to cancel."),
+    "not_ended": Problem(409, "Not ended", "The document is still under way: only an ended one can be retried."),
+    "input_expired": Problem(409, "Input expired", "The document's data is no longer kept: request it again."),
+    "expired": Problem(410, "Expired", "The document's content was kept for its time and is gone."),
+    "version_mismatch": Problem(412, "Version mismatch", "The resource has changed since you read it (If-Match)."),
+    "body_too_large": Problem(413, "Body too large", "The request body is larger than PRESSWORK_MAX_BODY_BYTES."),
+    "unsupported_media_type": Problem(415, "Unsupported media type", "Send JSON with Content-Type: application/json."),
+    "range_not_satisfiable": Problem(416, "Range not satisfiable", "The Range header lies outside the content."),
+    "invalid_request": Problem(422, "Invalid request", "Something in the request is wrong; `errors` points to it."),
+    "idempotency_mismatch": Problem(422, "Idempotency mismatch", "This Idempotency-Key came with another body before."),
+    "too_many_documents": Problem(429, "Too many documents", "You have too many unfinished documents."),
+    "internal_error": Problem(500, "Internal error", "A defect of ours; the log has it under this request id."),
+    "queue_full": Problem(503, "Queue full", "The whole system is full; nothing was accepted."),
+    "queue_unavailable": Problem(503, "Queue unavailable", "The broker does not answer; nothing was accepted."),
+    "history_unavailable": Problem(503, "History unavailable", "The history store does not answer; try again."),
+    "storage_unavailable": Problem(503, "Storage unavailable", "The blob store does not answer; try again."),
+    "not_started": Problem(503, "Not started", "The service is still starting, or stopping; try again."),
+    **{code: Problem(422, "Document failed", meaning) for code, meaning in DOCUMENT_ERROR_CODES.items() if code not in (
+        "internal_error", "storage_unavailable")},
+}
+
+#: Codes inside `errors[]` of an invalid_request, beside pydantic's own.
+FLAW_CODES: Mapping[str, str] = {
+    "unknown_field": "The field does not exist here.",
+    "not_available": "The field is part of the contract but not built yet.",
+    "unknown_template": "No template of this name, version or tag is visible to you.",
+    "unsupported_format": "The template's engine cannot make this format; the detail lists what it can.",
+    "blocked_target": "The callback leads to a private or reserved address.",
+    "invalid_cursor": "The cursor is not one this list gave out, or its filters changed.",
+    "too_large": "The value is larger than its limit.",
+    "invalid_value": "The value is not allowed here.",
+}
+
+STATUS_CODES = {404: "not_found", 405: "method_not_allowed", 406: "not_acceptable", 413: "body_too_large"}
+
+
+def problem(
+    request: Request, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: object
+) -> Response:
+    """Build a problem response; `more` adds members such as `errors` or `document_id`."""
+    known = PROBLEMS[code]
+    body = {
+        "type": f"/problems/{code}",
+        "title": known.title,
+        "status": known.status,
+        "detail": detail,
+        "code": code,
+        "request_id": getattr(request.state, "request_id", ""),
+        "retryable": known.status in (429, 503),
+        **more,
+    }
+    return Response(to_json(body), known.status, dict(headers or {}), media_type=PROBLEM_JSON)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of this application a problem."""
+    app.add_exception_handler(PressworkError, _presswork_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+
+
+def _presswork_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PressworkError)
+    headers: dict[str, str] = {}
+    more: dict[str, object] = {}
+    if isinstance(error, TransientError):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = 'Bearer realm="presswork"'
+    if isinstance(error, Invalid):
+        more["errors"] = [flaw_view(flaw) for flaw in error.flaws]
+    if isinstance(error, DocumentFailed):
+        more["error"] = error.error.model_dump()
+    if error.code not in PROBLEMS:
+        log.error("problem.unknown_code", code=error.code)
+        return internal_problem(request)
+    detail = f"{error.message} {error.hint}".strip()
+    return problem(request, error.code, detail, headers=headers, **more)
+
+
+def internal_problem(request: Request) -> Response:
+    return problem(request, "internal_error", "Presswork failed to answer; the log has the cause under this request id.")
+
+
+def flaw_view(flaw: Flaw) -> dict[str, str]:
+    return {"pointer": flaw.pointer, "detail": flaw.detail, "code": flaw.code}
+
+
+def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if any(item["type"] == "json_invalid" for item in found):
+        context = found[0].get("ctx", {}).get("error", "it cannot be parsed")
+        return problem(request, "malformed_json", f"The body is not valid JSON: {context}.")
+    flaws = [_flaw_of(item) for item in found]
+    detail = "; ".join(f"{flaw.pointer or '/'}: {flaw.detail}" for flaw in flaws[:3])
+    return problem(request, "invalid_request", detail, errors=[flaw_view(flaw) for flaw in flaws])
+
+
+def _flaw_of(item: Mapping[str, object]) -> Flaw:
+    place = item["loc"]
+    assert isinstance(place, tuple)
+    pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in place[1:])
+    code = "unknown_field" if item["type"] == "extra_forbidden" else str(item["type"])
+    detail = "There is no such field here." if code == "unknown_field" else str(item["msg"])
+    return Flaw(pointer, detail.removeprefix("Value error, "), code)
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = STATUS_CODES.get(error.status_code, "invalid_request")
+    detail = PROBLEMS[code].meaning if error.detail in ("Not Found", "Method Not Allowed") else str(error.detail)
+    return problem(request, code, detail, headers=error.headers)

@@ -1,0 +1,220 @@
+"""Bodies and answers of users, keys and templates. Unknown fields are refused; times are RFC 3339 UTC."""
+
+import unicodedata
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError, to_json
+
+from app.services.auth import Principal
+from contracts.ids import rfc3339
+from contracts.users import KeyRow, Role, Scope, UserRow, UserStatus
+
+MAX_ATTRS_BYTES = 4096
+
+
+def _email(value: str) -> str:
+    try:
+        found = validate_email(value, check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError as error:
+        raise PydanticCustomError("invalid_email", "{reason}", {"reason": str(error)}) from error
+    return found.normalized
+
+
+def _no_controls(value: str) -> str:
+    if any(unicodedata.category(character) == "Cc" for character in value):
+        raise PydanticCustomError("control_character", "Control characters are not allowed here.")
+    return value
+
+
+def _small_object(value: dict[str, object]) -> dict[str, object]:
+    if len(to_json(value)) > MAX_ATTRS_BYTES:
+        raise PydanticCustomError("too_large", "attrs may hold at most {limit} bytes of JSON.", {"limit": MAX_ATTRS_BYTES})
+    return value
+
+
+def _not_null(value: object) -> object:
+    if value is None:
+        raise PydanticCustomError("null_not_allowed", "null is not allowed: leave the field out to keep its value.")
+    return value
+
+
+Email = Annotated[str, StringConstraints(max_length=320, strip_whitespace=True), AfterValidator(_email)]
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_no_controls)
+]
+Attrs = Annotated[dict[str, object], AfterValidator(_small_object)]
+NotNull = AfterValidator(_not_null)
+Limit = Annotated[int, Field(ge=1, le=200, description="How many items, 1 to 200")]
+Cursor = Annotated[str | None, Field(max_length=2000, description="`next_cursor` of the page before")]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NewUser(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "ada@example.com", "name": "Ada Lovelace"}]})
+
+    email: Email
+    name: Name
+    role: Role = "member"
+    status: UserStatus = "active"
+    attrs: Attrs = Field(default_factory=dict)
+
+
+class UserChanges(Body):
+    """What to change; what is left out stays. `attrs` is replaced as a whole."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Ada King"}]})
+
+    email: Annotated[Email | None, NotNull] = None
+    name: Annotated[Name | None, NotNull] = None
+    role: Annotated[Role | None, NotNull] = None
+    status: Annotated[UserStatus | None, NotNull] = None
+    attrs: Annotated[Attrs | None, NotNull] = None
+
+
+class NewKey(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "billing service"}]})
+
+    name: Name
+    scopes: tuple[Scope, ...] = ()
+    expires_at: AwareDatetime | None = None
+
+
+class UserQuery(Body):
+    q: Annotated[str | None, Field(max_length=200, description="Part of the name or e-mail address")] = None
+    email: Annotated[str | None, Field(max_length=320, description="The exact address; case does not matter")] = None
+    role: Role | None = None
+    status: UserStatus | None = None
+    limit: Limit = 50
+    cursor: Cursor = None
+
+
+class PageQuery(Body):
+    limit: Limit = 50
+    cursor: Cursor = None
+
+
+class User(BaseModel):
+    id: str
+    email: str
+    name: str
+    role: Role
+    status: UserStatus
+    attrs: dict[str, object]
+    created_at: str
+    updated_at: str
+    version: int
+
+
+class Key(BaseModel):
+    id: str
+    name: str
+    prefix: str
+    scopes: tuple[Scope, ...]
+    expires_at: str | None
+    created_at: str
+
+
+class NewKeyShown(Key):
+    """The only answer that ever holds the key."""
+
+    key: str
+
+
+class ListedKey(Key):
+    last_used_at: str | None
+
+
+class KeyShown(BaseModel):
+    id: str
+    name: str
+    scopes: tuple[Scope, ...]
+
+
+class Limits(BaseModel):
+    max_body_bytes: int
+    max_metadata_bytes: int
+    max_open_documents: int
+    max_timeout_s: float
+    max_attempts: int
+
+
+class Me(BaseModel):
+    user: User
+    key: KeyShown
+    limits: Limits
+
+
+class UserList(BaseModel):
+    items: list[User]
+    next_cursor: str | None
+
+
+class KeyList(BaseModel):
+    items: list[ListedKey]
+    next_cursor: str | None
+
+
+class WebhookSecret(BaseModel):
+    secret: str
+    previous_valid_until: str | None
+
+
+class Template(BaseModel):
+    name: str
+    owner_id: str | None
+    visibility: Literal["private", "shared"]
+    engine: str
+    formats: list[str]
+    versions: int
+    tags: dict[str, int]
+    title: str | None
+    description: str | None
+    sample: dict[str, object] | None
+    created_at: str
+    updated_at: str
+
+
+class TemplateList(BaseModel):
+    items: list[Template]
+    next_cursor: str | None
+
+
+def user_view(row: UserRow) -> User:
+    return User(
+        id=str(row.user_id),
+        email=row.email,
+        name=row.name,
+        role=row.role,
+        status=row.status,
+        attrs=row.attrs,
+        created_at=str(rfc3339(row.created_at)),
+        updated_at=str(rfc3339(row.updated_at)),
+        version=row.version,
+    )
+
+
+def key_view(row: KeyRow) -> dict[str, object]:
+    return {
+        "id": str(row.key_id),
+        "name": row.name,
+        "prefix": row.prefix,
+        "scopes": row.scopes,
+        "expires_at": rfc3339(row.expires_at),
+        "created_at": rfc3339(row.created_at),
+    }
+
+
+def me_view(caller: Principal, limits: Limits) -> Me:
+    key = KeyShown(id=str(caller.key.key_id), name=caller.key.name, scopes=caller.key.scopes)
+    return Me(user=user_view(caller.user), key=key, limits=limits)
+
+
+def epoch_ms(moment: datetime | None) -> int | None:
+    """Turn an aware time into epoch milliseconds."""
+    return None if moment is None else int(moment.astimezone(UTC).timestamp() * 1000)

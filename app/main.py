@@ -1,0 +1,138 @@
+"""Composition root of the User API: the one place that chooses concrete things and wires them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from redis.asyncio import Redis
+from starlette.requests import Request
+from starlette.staticfiles import StaticFiles
+from swagger_ui_bundle import swagger_ui_path
+
+from app.api import content, documents, errors, system, templates, users
+from app.api.errors import internal_problem
+from app.api.gate import StartupGate
+from app.api.limits import BodyLimit
+from app.api.openapi import ProblemBody, add_schema
+from app.api.schemas import Limits
+from app.repository.documents import DocumentRepository
+from app.repository.users import UserRepository
+from app.services import Services
+from app.services.auth import Authenticator
+from app.services.bootstrap import Bootstrap
+from app.services.documents import DocumentService, DocumentStores
+from app.services.readiness import Readiness
+from app.services.templates import TemplateService
+from app.services.users import UserService
+from app.settings import ApiSettings
+from backends.accounts import Accounts
+from backends.blobs import BlobStore, FileBlobStore
+from backends.changes import Changes
+from backends.clickhouse import ClickHouse
+from backends.migrations.runner import migrate
+from backends.queue import DocumentQueue, QueueLimits
+from backends.redis import connect_redis
+from backends.scripts import Scripts
+from backends.telemetry import Metrics, RequestTelemetry, configure_logging
+from backends.template_store import TemplateStore
+from contracts.secrets import SecretBox, UrlSigner, derive
+from contracts.targets import AllowList
+from contracts.views import Links
+
+DESCRIPTION = """Documents from templates and data: request one, hear of it by a signed webhook, download it.
+
+A `202` is a promise: the request is on disk before it is answered."""
+
+
+@dataclass(frozen=True)
+class Backends:
+    """The servers this process talks to; tests replace them."""
+
+    redis: Redis
+    clickhouse: ClickHouse
+    blobs: BlobStore
+
+    @classmethod
+    def of(cls, settings: ApiSettings) -> "Backends":
+        return cls(
+            redis=connect_redis(settings.redis_url, connections=128, timeout_s=2),
+            clickhouse=ClickHouse(settings.clickhouse_url),
+            blobs=FileBlobStore(settings.blob_dir),
+        )
+
+    async def close(self) -> None:
+        await self.redis.aclose()
+        await self.clickhouse.close()
+
+
+def create_app(settings: ApiSettings, backends: Backends | None = None) -> FastAPI:
+    """Build the application; servers are contacted when it starts, and it starts without them."""
+    configure_logging("api", settings.log_level, settings.log_format)
+    app = FastAPI(
+        title="Presswork User API",
+        version="0.1.0",
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    _wire(app, settings, backends or Backends.of(settings))
+    errors.install(app)
+    for router in (users.router, templates.router, documents.router, content.router, system.router):
+        app.include_router(router)
+    app.mount("/docs/assets", StaticFiles(directory=str(swagger_ui_path)), name="docs_assets")
+    add_schema(app, ProblemBody)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(StartupGate, readiness=app.state.readiness)
+    app.add_middleware(RequestTelemetry, metrics=app.state.metrics, failed=lambda scope: internal_problem(Request(scope)))
+    return app
+
+
+def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
+    scripts = Scripts(backends.redis)
+    accounts, repository = Accounts(scripts), UserRepository(backends.clickhouse)
+    auth = Authenticator(accounts, settings.secret_key)
+    user_service = UserService(accounts, repository, auth, SecretBox(settings.secret_key))
+    template_service = TemplateService(TemplateStore(scripts))
+    changes = Changes(backends.redis, scripts.prefix)
+    stores = DocumentStores(
+        queue=DocumentQueue(scripts, QueueLimits(settings.max_open, settings.max_open_per_user)),
+        history=DocumentRepository(backends.clickhouse),
+        blobs=backends.blobs,
+        changes=changes,
+    )
+    allowed = AllowList.parse(settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
+    documents_ = DocumentService(stores, template_service, allowed, settings.idempotency_ttl_s)
+    bootstrap = Bootstrap(
+        accounts, user_service, repository, lambda: migrate(backends.clickhouse), settings.admin_key
+    )
+    state = app.state
+    state.settings, state.backends, state.blobs = settings, backends, backends.blobs
+    state.services = Services(auth=auth, users=user_service, documents=documents_, templates=template_service)
+    state.links = Links(settings.public_url.rstrip("/"), UrlSigner(settings.secret_key), settings.url_ttl_s)
+    state.cursor_key = derive(settings.secret_key, "cursors")
+    state.metrics, state.changes, state.bootstrap = Metrics("api"), changes, bootstrap
+    state.readiness = Readiness(backends.redis.ping, backends.clickhouse.ping, bootstrap)
+    state.limits = Limits(
+        max_body_bytes=settings.max_body_bytes,
+        max_metadata_bytes=settings.max_metadata_bytes,
+        max_open_documents=settings.max_open_per_user,
+        max_timeout_s=settings.max_timeout_s,
+        max_attempts=settings.max_attempts,
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(app.state.changes.run()), asyncio.create_task(app.state.bootstrap.run())]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await app.state.changes.close()
+        await app.state.backends.close()

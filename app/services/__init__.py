@@ -1,0 +1,16 @@
+"""The User API's rules: no HTTP, no SQL. One module per resource; the panel and the command line call them too."""
+
+from dataclasses import dataclass
+
+from app.services.auth import Authenticator
+from app.services.documents import DocumentService
+from app.services.templates import TemplateService
+from app.services.users import UserService
+
+
+@dataclass(frozen=True)
+class Services:
+    auth: Authenticator
+    users: UserService
+    documents: DocumentService
+    templates: TemplateService

@@ -1,0 +1,85 @@
+"""The first start, and every start after it: the schema is there, Redis holds the complete set, there is an admin.
+
+Until `prepared` is set the service answers 503: it must not invent an admin because history is away.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from app.repository.users import UserRepository
+from app.services.users import UserService
+from backends.accounts import Accounts
+from contracts.errors import PressworkError, TransientError
+from contracts.users import UserRow
+
+log = structlog.get_logger(__name__)
+
+FIRST_ADMIN_EMAIL = "admin@presswork.local"
+FIRST_ADMIN_NAME = "Administrator"
+
+
+class NoAdminKey(PressworkError):
+    """There is no admin yet and PRESSWORK_ADMIN_KEY is empty: set it to a key, e.g. from `presswork keys new`."""
+
+
+class Bootstrap:
+    def __init__(
+        self,
+        accounts: Accounts,
+        users: UserService,
+        repository: UserRepository,
+        migrate: Callable[[], Awaitable[object]],
+        admin_key: str,
+    ) -> None:
+        self._accounts = accounts
+        self._users = users
+        self._repository = repository
+        self._migrate = migrate
+        self._admin_key = admin_key
+        self.prepared = asyncio.Event()
+        self.migrated = asyncio.Event()
+
+    async def run(self) -> None:
+        """Prepare to serve; while a server is away, keep trying. A set that is complete does not wait for history."""
+        delay = 0.2
+        while not (self.prepared.is_set() and self.migrated.is_set()):
+            for step, done in ((self._schema, self.migrated), (self._serving_set, self.prepared)):
+                if done.is_set():
+                    continue
+                try:
+                    await step()
+                    done.set()
+                except TransientError as error:
+                    log.warning("bootstrap.waiting", step=step.__name__.strip("_"), error=error.message)
+            await asyncio.sleep(0 if self.prepared.is_set() and self.migrated.is_set() else delay)
+            delay = min(delay * 2, 3)
+
+    async def _schema(self) -> None:
+        await self._migrate()
+        log.info("schema.migrated")
+
+    async def _serving_set(self) -> None:
+        if not await self._accounts.populated():
+            users = await self._repository.all_users()
+            await self._accounts.populate(users, await self._repository.all_keys())
+            log.info("accounts.populated", users=len(users))
+        await self._ensure_admin()
+
+    async def _ensure_admin(self) -> None:
+        admin = await self._first_admin()
+        if self._admin_key and admin is not None:
+            if await self._users.add_key(None, admin.user_id, self._admin_key, name="PRESSWORK_ADMIN_KEY"):
+                log.info("admin.key_registered", user_id=str(admin.user_id))
+
+    async def _first_admin(self) -> UserRow | None:
+        """Find the bootstrap admin, or make it if there is no admin at all; None if the operator has removed it."""
+        found = await self._accounts.user_by_email(FIRST_ADMIN_EMAIL)
+        if found is not None:
+            return found if found.role == "admin" else None
+        if await self._accounts.has_admin():
+            return None
+        if not self._admin_key:
+            raise NoAdminKey()
+        return await self._users.create(None, email=FIRST_ADMIN_EMAIL, name=FIRST_ADMIN_NAME, role="admin")

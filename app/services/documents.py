@@ -1,0 +1,187 @@
+"""Documents: accept, find, wait for, cancel, retry, delete. The commit point of a 202 is `DocumentQueue.enqueue`."""
+
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from app.repository.documents import DocumentFilter, DocumentRepository
+from app.services.auth import Principal
+from app.services.templates import TemplateService
+from backends.blobs import BlobStore
+from backends.changes import Changes
+from backends.queue import Accepted, DocumentQueue, Idempotency
+from contracts.cursors import Position
+from contracts.documents import DocumentRow
+from contracts.errors import Conflict, Gone, Invalid, NotFound
+from contracts.ids import now_ms
+from contracts.jobs import GenerationJob, input_key
+from contracts.targets import AllowList, judge_at_accept, judge_headers
+
+
+@dataclass(frozen=True)
+class IdempotentRequest:
+    """The client's key and the digest of what it asked for."""
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class DocumentStores:
+    """Where documents are: the live ones, the history, and the bytes."""
+
+    queue: DocumentQueue
+    history: DocumentRepository
+    blobs: BlobStore
+    changes: Changes
+
+
+class DocumentService:
+    def __init__(
+        self, stores: DocumentStores, templates: TemplateService, allowed_targets: AllowList, idempotency_ttl_s: int
+    ) -> None:
+        self._queue = stores.queue
+        self._history = stores.history
+        self._blobs = stores.blobs
+        self._changes = stores.changes
+        self._templates = templates
+        self._allowed_targets = allowed_targets
+        self._idempotency_ttl_s = idempotency_ttl_s
+
+    async def accept(self, job: GenerationJob, reference: str | None, idempotent: IdempotentRequest | None) -> Accepted:
+        """Check a job, pin its template and put it on disk.
+
+        Raises Invalid, IdempotencyMismatch, RateLimited, SystemFull, QueueUnavailable.
+        """
+        if job.callback:
+            judge_at_accept(job.callback.url, self._allowed_targets)
+            judge_headers(job.callback.headers)
+        if reference is not None:
+            pinned = await self._templates.pin(reference, job.format, job.user_id, job.data)
+            job = job.model_copy(update={"template": pinned})
+        return await self._queue.enqueue(job, self._scoped(job.user_id, idempotent))
+
+    async def get(self, caller: Principal, document_id: UUID) -> DocumentRow:
+        """Read a document from Redis, or from history once it has left. Raises NotFound, HistoryUnavailable."""
+        row = await self._queue.live(document_id) or await self._history.get(document_id)
+        if row is None or row.deleted or not caller.sees(row.user_id):
+            raise NotFound("document")
+        return row
+
+    async def row(self, document_id: UUID) -> DocumentRow:
+        """Read a document for somebody who holds a signed link. Raises NotFound, HistoryUnavailable."""
+        row = await self._queue.live(document_id) or await self._history.get(document_id)
+        if row is None or row.deleted:
+            raise NotFound("document")
+        return row
+
+    async def wait(self, caller: Principal, document_id: UUID, seconds: float) -> DocumentRow:
+        """Read a document once it has ended, or as it is after `seconds`."""
+        if seconds <= 0:
+            return await self.get(caller, document_id)
+        deadline = time.monotonic() + seconds
+        async with self._changes.watching(document_id) as watch:
+            while True:
+                row = await self.get(caller, document_id)
+                left = deadline - time.monotonic()
+                if row.terminal or left <= 0:
+                    return row
+                await watch.changed(left)
+
+    async def page(
+        self, caller: Principal, filter_: DocumentFilter, position: Position | None, limit: int
+    ) -> tuple[list[DocumentRow], Position | None]:
+        """List documents that the caller sees, newest first. Raises HistoryUnavailable."""
+        return await self._history.list(filter_, position, limit)
+
+    async def events(self, caller: Principal, document_id: UUID) -> list[DocumentRow]:
+        """Read a document's transitions, oldest first. Raises NotFound, HistoryUnavailable."""
+        live = await self._queue.live_events(document_id)
+        if live and live[0].seq == 1:
+            rows = live
+        else:
+            merged = {row.seq: row for row in [*await self._history.events(document_id), *live]}
+            rows = [merged[seq] for seq in sorted(merged)]
+        if not rows or rows[-1].deleted or not caller.sees(rows[-1].user_id):
+            raise NotFound("document")
+        return rows
+
+    async def follow(self, caller: Principal, document_id: UUID) -> AsyncIterator[DocumentRow | None]:
+        """Yield transitions as they come, None as a sign of life; ends after the run and its delivery have settled."""
+        seen = 0
+        async with self._changes.watching(document_id) as watch:
+            while True:
+                rows = await self.events(caller, document_id)
+                for row in rows:
+                    if row.seq > seen:
+                        seen = row.seq
+                        yield row
+                if rows[-1].terminal and rows[-1].delivery.status != "pending":
+                    return
+                yield None
+                await watch.changed(15)
+
+    async def content(self, row: DocumentRow) -> tuple[str, int]:
+        """Return the key and size of a document's bytes. Raises Conflict `not_ready` or `document_failed`, Gone."""
+        if not row.terminal:
+            raise Conflict("not_ready", f"The document is {row.status}: wait for it with ?wait= or poll it.")
+        if row.result is None:
+            why = row.error.message if row.error else "it was cancelled."
+            raise Conflict("document_failed", f"The document has no content: {why}")
+        if row.expires_at is not None and row.expires_at <= now_ms():
+            raise Gone()
+        size = await self._blobs.size(row.result.key)
+        if size is None:
+            raise Gone()
+        return row.result.key, size
+
+    async def cancel(self, caller: Principal, document_id: UUID) -> DocumentRow:
+        """Cancel a run that has not ended. Raises NotFound, Conflict `already_ended`."""
+        row = await self.get(caller, document_id)
+        if row.terminal:
+            raise Conflict("already_ended", f"The document is {row.status}: only one under way can be cancelled.")
+        await self._queue.cancel(document_id)
+        return await self.get(caller, document_id)
+
+    async def retry(self, caller: Principal, document_id: UUID, reference: str | None) -> DocumentRow:
+        """Run an ended document again, optionally with another template version.
+
+        Raises NotFound, Conflict `not_ended` or `input_expired`, Invalid at `/template`.
+        """
+        row = await self.get(caller, document_id)
+        if not row.terminal:
+            raise Conflict("not_ended", f"The document is {row.status}: only one that has ended can be retried.")
+        job = await self._job(document_id)
+        if reference is not None:
+            if job.template is None:
+                raise Invalid.at("/template", "The document was made from an inline source, not from a template.")
+            pinned = await self._templates.pin(reference, job.format, job.user_id, job.data)
+            job = job.model_copy(update={"template": pinned})
+        await self._queue.restore(row, job)
+        await self._queue.retry(job, str(uuid4()))
+        return await self.get(caller, document_id)
+
+    async def delete(self, caller: Principal, document_id: UUID) -> None:
+        """Forget a document's data and bytes; the log row stays. Raises NotFound."""
+        row = await self.get(caller, document_id)
+        await self._queue.restore(row, None)
+        await self._queue.delete(document_id)
+        await self._blobs.delete_prefix(f"results/{document_id}")
+        await self._blobs.delete(input_key(document_id))
+
+    async def _job(self, document_id: UUID) -> GenerationJob:
+        job = await self._queue.job(document_id)
+        if job is not None:
+            return job
+        kept = await self._blobs.get(input_key(document_id))
+        if kept is None:
+            raise Conflict("input_expired", "The document's data is no longer kept: request it again.")
+        return GenerationJob.model_validate_json(kept)
+
+    def _scoped(self, user_id: UUID, idempotent: IdempotentRequest | None) -> Idempotency | None:
+        if idempotent is None:
+            return None
+        scope = hashlib.sha256(f"{user_id}\n/v1/documents\n{idempotent.key}".encode()).hexdigest()
+        return Idempotency(scope, idempotent.fingerprint, self._idempotency_ttl_s)

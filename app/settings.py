@@ -1,0 +1,19 @@
+"""Settings of the User API: PRESSWORK_* variables. The table in docs/configuration.md is made from this class."""
+
+from pydantic import Field
+
+from backends.settings import SharedSettings
+
+
+class ApiSettings(SharedSettings):
+    api_port: int = Field(8000, ge=1, le=65_535, description="Port of the User API")
+    admin_key: str = Field("", description="The first admin's key; needed on the first start")
+    max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest request body")
+    max_metadata_bytes: int = Field(4096, ge=64, description="Largest metadata of a document, as JSON")
+    max_attempts: int = Field(10, ge=1, description="Largest options.max_attempts")
+    max_timeout_s: float = Field(120, ge=1, description="Largest options.timeout_s")
+    default_timeout_s: float = Field(30, ge=1, description="options.timeout_s when the request names none")
+    allow_simulate: bool = Field(False, description="Let members use options.simulate, not only admins")
+    idempotency_ttl_s: int = Field(86_400, ge=60, description="How long an Idempotency-Key is remembered")
+    results_ttl_s: int | None = Field(604_800, description="How long results are kept by default; null keeps them")
+    drain_s: float = Field(8, ge=0, description="How long running requests may finish after SIGTERM")

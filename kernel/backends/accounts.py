@@ -1,0 +1,141 @@
+"""Users and API keys in Redis: the complete set that serving needs. Each change is one script: version, e-mail, row, event.
+
+ClickHouse keeps the same rows (write-through, and the event stream behind it); `populate` brings them back from there.
+"""
+
+from typing import cast
+from uuid import UUID
+
+from redis.exceptions import RedisError
+
+from backends.scripts import Scripts
+from contracts.errors import Conflict, NotFound, QueueUnavailable, VersionMismatch
+from contracts.ids import now_ms
+from contracts.users import KeyEvent, KeyRow, UserEvent, UserRow
+
+#: A deleted user's row stays this long, because webhooks that are still due are signed with its secret.
+DELETED_TTL_S = 7 * 86_400
+
+
+class Accounts:
+    """Raises QueueUnavailable from every method when Redis does not answer."""
+
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+        self._redis = scripts.redis
+        self._prefix = scripts.prefix
+
+    async def user(self, user_id: UUID) -> UserRow:
+        """Read a user. Raises NotFound, for deleted ones too."""
+        row = await self.user_or_deleted(user_id)
+        if row is None or row.deleted:
+            raise NotFound("user")
+        return row
+
+    async def user_or_deleted(self, user_id: UUID) -> UserRow | None:
+        try:
+            text = await self._redis.hget(f"{self._prefix}user:{user_id}", "row")
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable() from error
+        return None if text is None else UserRow.model_validate_json(text)
+
+    async def put_user(self, row: UserRow, event: str, actor_id: UUID | None) -> None:
+        """Write a user whose `version` is the stored one plus 1.
+
+        Raises VersionMismatch, Conflict `email_taken` (two users with one e-mail), Conflict `last_admin`.
+        """
+        line = UserEvent(**row.model_dump(), event=event, at=now_ms(), actor_id=actor_id).model_dump_json()
+        answer = await self._scripts.run(
+            "user_put",
+            str(row.user_id),
+            row.version - 1,
+            row.model_dump_json(),
+            line,
+            row.email_norm,
+            int(active_admin(row)),
+            DELETED_TTL_S if row.deleted else 0,
+        )
+        if answer == "conflict":
+            raise VersionMismatch()
+        if answer == "email_taken":
+            raise Conflict("email_taken", "Another user has this e-mail address.")
+        if answer == "last_admin":
+            raise Conflict("last_admin", "This is the last active admin.", hint="Make another user admin first.")
+
+    async def put_key(self, row: KeyRow, event: str, actor_id: UUID | None) -> bool:
+        """Write a key (`event`: key.created or key.revoked); False if a new key is known already. Raises NotFound."""
+        line = KeyEvent(**row.model_dump(), event=event, at=now_ms(), actor_id=actor_id).model_dump_json()
+        expected = "new" if event == "key.created" else "active"
+        arguments = (str(row.key_id), str(row.user_id), row.digest, row.model_dump_json(), line, expected)
+        answer = await self._scripts.run("key_put", *arguments)
+        if answer == "missing":
+            raise NotFound("user" if expected == "new" else "key")
+        return answer == "ok"
+
+    async def keys(self, user_id: UUID) -> list[tuple[KeyRow, int | None]]:
+        """Read a user's keys that are not revoked, newest first, each with when it was last used (epoch ms)."""
+        try:
+            digests = await self._redis.hvals(f"{self._prefix}user-keys:{user_id}")
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for digest in digests:
+                    pipe.hmget(f"{self._prefix}key:{digest}", "row", "used_at")
+                found = await pipe.execute()
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable() from error
+        rows = [(KeyRow.model_validate_json(row), int(used) if used else None) for row, used in found if row]
+        return sorted((pair for pair in rows if pair[0].revoked_at is None), key=lambda pair: pair[0].key_id.hex)[::-1]
+
+    async def authenticate(self, digest: str) -> tuple[KeyRow, UserRow] | None:
+        """Find a key and its user by the key's digest, whatever their states."""
+        answer = cast(list[str], await self._scripts.run("authenticate", digest))
+        if not answer:
+            return None
+        return KeyRow.model_validate_json(answer[0]), UserRow.model_validate_json(answer[1])
+
+    async def key_used(self, digest: str, at_ms: int) -> None:
+        """Note when a key was last used; callers sample, so this is not exact."""
+        try:
+            await self._redis.hset(f"{self._prefix}key:{digest}", "used_at", str(at_ms))
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable() from error
+
+    async def user_by_email(self, email_norm: str) -> UserRow | None:
+        """Find a user by its normalised e-mail address."""
+        try:
+            user_id = await self._redis.get(f"{self._prefix}email:{email_norm}")
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable() from error
+        return None if user_id is None else await self.user_or_deleted(UUID(user_id))
+
+    async def has_admin(self) -> bool:
+        """Tell whether there is any active admin."""
+        try:
+            return bool(await self._redis.scard(f"{self._prefix}admins"))
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable() from error
+
+    async def populated(self) -> bool:
+        """Tell whether this Redis holds the complete set."""
+        try:
+            return bool(await self._redis.exists(f"{self._prefix}populated"))
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable() from error
+
+    async def populate(self, users: list[UserRow], keys: list[KeyRow]) -> None:
+        """Bring users and keys back from history, then mark the set complete."""
+        known = {row.user_id for row in users}
+        for row in users:
+            arguments = (str(row.user_id), row.version, row.model_dump_json(), row.email_norm, int(active_admin(row)))
+            await self._scripts.run("populate", "user", *arguments)
+        for key in keys:
+            if key.user_id in known:
+                fields = (str(key.key_id), str(key.user_id), key.digest, key.model_dump_json())
+                await self._scripts.run("populate", "key", *fields)
+        try:
+            await self._redis.set(f"{self._prefix}populated", now_ms())
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable() from error
+
+
+def active_admin(row: UserRow) -> bool:
+    return row.role == "admin" and row.status == "active" and not row.deleted

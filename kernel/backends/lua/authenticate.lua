@@ -1,0 +1,7 @@
+#!lua flags=no-writes
+-- Read a key and its user in one round trip.        ARGV: digest        Returns {key_row, user_row, used_at} or {}
+local v = redis.call('HMGET', P .. 'key:' .. ARGV[1], 'row', 'user', 'used_at')
+if not v[1] then return {} end
+local user = redis.call('HGET', P .. 'user:' .. v[2], 'row')
+if not user then return {} end
+return {v[1], user, v[3] or ''}

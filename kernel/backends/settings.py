@@ -1,0 +1,66 @@
+"""Settings that both services read, from the environment with the prefix PRESSWORK_. A bad value stops the start."""
+
+import sys
+from pathlib import Path
+from typing import Literal, NoReturn, Self, TypeVar
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contracts.secrets import MIN_SECRET_LENGTH
+
+
+class SharedSettings(BaseSettings):
+    """What every process needs. Durations carry their unit in the name."""
+
+    model_config = SettingsConfigDict(env_prefix="PRESSWORK_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    redis_url: str = Field(description="The broker, e.g. redis://:password@127.0.0.1:6379/0")
+    clickhouse_url: str = Field(description="The history, e.g. http://user:password@127.0.0.1:8123/presswork")
+    secret_key: str = Field("", description="Shared secret, at least 32 characters: derives every key and signature")
+    secret_key_file: Path | None = Field(None, description="A file that holds the secret key instead")
+    blob_dir: Path = Field(Path("var/blobs"), description="Folder of inputs, results and template sources")
+    public_url: str = Field("http://127.0.0.1:8000", description="How clients reach the User API: makes links")
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    instance: str = Field("", description="Identity of this start; /livez shows it")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
+    log_format: Literal["auto", "json", "pretty"] = Field("auto", description="auto: pretty on a terminal, else JSON")
+    metrics_token: str = Field("", description="If set, /metrics wants `Authorization: Bearer <token>`")
+    url_ttl_s: int = Field(3600, ge=1, description="How long a signed download link lives, in seconds")
+    lease_s: float = Field(15, ge=1, le=600, description="Lease of a claimed document; a dead worker's is rescued after it")
+    max_open: int = Field(1_000_000, ge=1, description="Unfinished documents in all; beyond it requests get 503")
+    max_open_per_user: int = Field(100_000, ge=1, description="Unfinished documents of one user; beyond it 429")
+    webhook_allow_cidrs: str = Field("", description="Private networks webhooks may reach, e.g. 127.0.0.1/32,10.1.0.0/16")
+    webhook_allow_hosts: str = Field("", description="Hosts webhooks may reach anyway, e.g. backend:8080,hooks.internal")
+
+    @model_validator(mode="after")
+    def _secret(self) -> Self:
+        secret = self.secret_key
+        if not secret and self.secret_key_file:
+            secret = self.secret_key_file.read_text().strip()
+        if len(secret) < MIN_SECRET_LENGTH:
+            raise ValueError(
+                f"PRESSWORK_SECRET_KEY (or the file named by PRESSWORK_SECRET_KEY_FILE) has {len(secret)} characters; "
+                f"at least {MIN_SECRET_LENGTH} are needed, e.g. from `openssl rand -hex 32`"
+            )
+        object.__setattr__(self, "secret_key", secret)
+        return self
+
+
+S = TypeVar("S", bound=SharedSettings)
+
+
+def load_settings(kind: type[S]) -> S:
+    """Read settings from the environment; a bad value ends the process with the variable, the value and the remedy."""
+    try:
+        return kind()
+    except ValidationError as error:
+        _refuse(error)
+
+
+def _refuse(error: ValidationError) -> NoReturn:
+    for flaw in error.errors(include_url=False):
+        name = "PRESSWORK_" + "_".join(str(part) for part in flaw["loc"]).upper() if flaw["loc"] else "settings"
+        given = "" if flaw["type"] == "missing" or "SECRET" in name or not flaw["loc"] else f" (got {flaw['input']!r})"
+        print(f"{name}: {flaw['msg']}{given}", file=sys.stderr)
+    raise SystemExit(2)
