@@ -4,6 +4,7 @@ SHELL := /bin/sh
 
 BIN := .venv/bin
 POETRY := .poetry/bin/poetry
+POETRY_VERSION := 2.5.1
 CODE := app benchmarks generator_service kernel standalone tests
 LOCKS := pyproject.toml poetry.lock kernel/pyproject.toml generator_service/pyproject.toml generator_service/poetry.lock
 
@@ -59,12 +60,12 @@ clean: ## Remove what make has installed, and caches; data under var/ stays
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp per set of packages, so that the second `make run` goes straight to the program.
-.venv/.ready-run: $(LOCKS) | .venv/bin/python .poetry/.ready
+.venv/.ready-run: $(LOCKS) | .venv/bin/python .poetry/.ready-$(POETRY_VERSION)
 	@echo "Installing Presswork (once)"
 	@$(WITH_INDEX) $(POETRY) install --quiet --without dev
 	@touch $@
 
-.venv/.ready-dev: $(LOCKS) | .venv/bin/python .poetry/.ready
+.venv/.ready-dev: $(LOCKS) | .venv/bin/python .poetry/.ready-$(POETRY_VERSION)
 	@echo "Installing Presswork and its development tools (once)"
 	@$(WITH_INDEX) $(POETRY) install --quiet
 	@touch $@ .venv/.ready-run
@@ -72,9 +73,9 @@ clean: ## Remove what make has installed, and caches; data under var/ stays
 .venv/bin/python:
 	@python="$${PYTHON:-$$(sh .ci/find-python)}" && "$$python" -m venv --clear .venv
 
-.poetry/.ready:
+.poetry/.ready-$(POETRY_VERSION):
 	@echo "Installing Poetry into .poetry (once)"
 	@python="$${PYTHON:-$$(sh .ci/find-python)}" && "$$python" -m venv --clear .poetry
-	@.poetry/bin/python -m pip install --quiet --disable-pip-version-check \
-		poetry==2.5.1 poetry-plugin-pypi-mirror==0.6.5
+	@.poetry/bin/python -m pip install -qq --disable-pip-version-check \
+		poetry==$(POETRY_VERSION) poetry-plugin-pypi-mirror==0.6.5
 	@touch $@
