@@ -1,0 +1,218 @@
+"""Composition root of the generator: the one place that chooses concrete things and wires the roles together."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import structlog
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+
+from backends.accounts import Accounts
+from backends.blobs import FileBlobStore
+from backends.clickhouse import ClickHouse
+from backends.deliveries import Deliveries
+from backends.queue import DocumentQueue, QueueLimits
+from backends.redis import connect_redis
+from backends.role_lease import RoleLease
+from backends.scripts import Scripts
+from backends.telemetry import Metrics, RequestTelemetry, configure_logging
+from backends.template_store import TemplateStore
+from contracts.errors import TransientError
+from contracts.ids import new_id
+from contracts.secrets import SecretBox, UrlSigner, derive
+from contracts.targets import AllowList
+from contracts.views import Links
+from generator.admin import routes
+from generator.admin.status import StatusBoard
+from generator.bundles import Bundles, register
+from generator.delivery import DEFAULT_SCHEDULE, Attempter, Deliverer, Dialer, Schedule
+from generator.delivery.loop import DeliverLimits
+from generator.gauges import QueueGauges
+from generator.maintenance.heartbeat import Heartbeat, RenderProcess
+from generator.maintenance.rescuer import Rescuer
+from generator.maintenance.scheduler import Scheduler
+from generator.payloads import DeliveryData
+from generator.repository import HistoryRepository
+from generator.sandbox import RenderPool, SandboxLimits
+from generator.settings import GeneratorSettings
+from generator.shipped import load_shipped
+from generator.shipper import Shipper, ShipperSettings
+from generator.worker import Worker, WorkerSettings
+from generator.worker_metrics import WorkerMetrics
+
+log = structlog.get_logger(__name__)
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+
+
+class Generator:
+    """Everything a generator process is made of, by role."""
+
+    def __init__(self, settings: GeneratorSettings) -> None:
+        self.settings = settings
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{new_id().hex[-6:]}"
+        self.redis = connect_redis(settings.redis_url)
+        self.scripts = Scripts(self.redis)
+        self.clickhouse = ClickHouse(settings.clickhouse_url)
+        self.blobs = FileBlobStore(settings.blob_dir)
+        self.metrics = Metrics("generator")
+        self.queue = DocumentQueue(
+            self.scripts,
+            QueueLimits(settings.max_open, settings.max_open_per_user),
+            lease_ms=int(settings.lease_s * 1000),
+        )
+        self.accounts = Accounts(self.scripts)
+        self.history = HistoryRepository(self.clickhouse)
+        self.pool = RenderPool(sandbox_limits(settings))
+        self.worker = self._worker()
+        self.deliveries = Deliveries(self.scripts)
+        self.deliverer = self._deliverer()
+        self.shipper = self._shipper()
+        self.stop = asyncio.Event()
+        self.registered = asyncio.Event()
+        self.roles = {role.strip() for role in settings.roles.split(",") if role.strip()}
+
+    def _worker(self) -> Worker:
+        worker_settings = WorkerSettings(self.name, self.settings.retry_delay_s, self.settings.drain_s)
+        metrics = WorkerMetrics(self.metrics.registry)
+        return Worker(self.queue, self.pool, self.blobs, Bundles(self.blobs), worker_settings, metrics)
+
+    def _deliverer(self) -> Deliverer:
+        settings = self.settings
+        links = Links(settings.public_url.rstrip("/"), UrlSigner(settings.secret_key), settings.url_ttl_s)
+        data = DeliveryData(self.queue, self.history, self.accounts, links)
+        dialer = Dialer(AllowList.parse(settings.webhook_allow_cidrs, settings.webhook_allow_hosts))
+        schedule = Schedule.parse(settings.webhook_schedule or DEFAULT_SCHEDULE)
+        attempter = Attempter(dialer, data, data, SecretBox(settings.secret_key).open, schedule)
+        limits = DeliverLimits(concurrency=settings.webhook_concurrency, drain_s=settings.drain_s)
+        return Deliverer(self.deliveries, attempter, limits)
+
+    def _shipper(self) -> Shipper:
+        lease = RoleLease(self.redis, self.scripts.prefix, role="shipper", holder=self.name)
+        return Shipper(
+            self.scripts, self.clickhouse, self.blobs, lease, ShipperSettings(live_ttl_s=self.settings.live_ttl_s)
+        )
+
+    def loops(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
+        """Return this process's loops by name, as its roles ask."""
+        by_role: dict[str, dict[str, Callable[[], Coroutine[None, None, None]]]] = {
+            "render": {"worker": partial(self.worker.run, self.stop), "heartbeat": self._heartbeat().run},
+            "deliver": {"deliverer": self.deliverer.run},
+            "ship": {"shipper": self.shipper.run},
+            "maintain": {"rescuer": Rescuer(self.queue).run, "scheduler": Scheduler(self.queue).run},
+        }
+        gauges = QueueGauges(self.metrics.registry, self.queue, self.deliveries, self.shipper)
+        chosen = {name: loop for role, loops in by_role.items() if role in self.roles for name, loop in loops.items()}
+        return {"gauges": gauges.run, **chosen}
+
+    def _heartbeat(self) -> Heartbeat:
+        return Heartbeat(self.scripts, self.name, self._documents, self._processes)
+
+    def _documents(self) -> tuple[str, ...]:
+        return tuple(str(document_id) for document_id in self.worker.in_flight)
+
+    def _processes(self) -> tuple[RenderProcess, ...]:
+        return tuple(
+            RenderProcess(pid=child.pid, busy=child.busy, renders=child.renders, rss_bytes=child.rss_bytes)
+            for child in self.pool.children
+        )
+
+    async def prepare(self) -> None:
+        """Make the shipped templates known; while Redis or the blob store is away, keep trying."""
+        shipped = load_shipped(TEMPLATES)
+        while True:
+            try:
+                await register(shipped, self.blobs, TemplateStore(self.scripts))
+                self.registered.set()
+                log.info("templates.registered", names=[template.name for template in shipped])
+                return
+            except TransientError as error:
+                log.warning("templates.waiting", error=error.message)
+                await asyncio.sleep(0.5)
+
+    async def close(self) -> None:
+        await self.pool.close()
+        await self.redis.aclose()
+        await self.clickhouse.close()
+
+
+def sandbox_limits(settings: GeneratorSettings) -> SandboxLimits:
+    """Translate settings into the limits of the render processes."""
+    return SandboxLimits(
+        processes=settings.workers,
+        memory_mb=settings.render_memory_mb,
+        cpu_s=settings.render_cpu_s,
+        max_output_bytes=settings.max_output_bytes,
+        unsafe=settings.sandbox == "unsafe",
+    )
+
+
+@dataclass
+class Supervised:
+    """Loops as tasks: one that fails is logged and started again, because the others must not stop for it."""
+
+    tasks: dict[str, asyncio.Task[None]]
+
+    @classmethod
+    def start(cls, loops: dict[str, Callable[[], Coroutine[None, None, None]]]) -> "Supervised":
+        return cls({name: asyncio.create_task(_kept_running(name, loop)) for name, loop in loops.items()})
+
+    async def end(self, name: str, timeout_s: float) -> None:
+        """Wait for a loop that was asked to stop."""
+        if name in self.tasks:
+            await asyncio.wait([self.tasks[name]], timeout=timeout_s)
+
+    async def cancel(self) -> None:
+        for task in self.tasks.values():
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+
+
+async def _kept_running(name: str, loop: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await loop()
+            return
+        except Exception:
+            log.exception("loop.failed", loop=name)
+            await asyncio.sleep(1)
+
+
+def create_app(settings: GeneratorSettings) -> FastAPI:
+    """Build the service: its loops run while the application runs."""
+    configure_logging("generator", settings.log_level, settings.log_format)
+    app = FastAPI(title="Presswork generator", lifespan=_lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    generator = Generator(settings)
+    app.state.generator = generator
+    app.state.hmac_key = derive(settings.secret_key, "api keys")
+    app.state.board = StatusBoard(generator)
+    app.include_router(routes.router)
+    app.add_middleware(RequestTelemetry, metrics=generator.metrics, failed=lambda scope: _failed(Request(scope)))
+    return app
+
+
+def _failed(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(f"Internal error; the log has it under {request.state.request_id}.\n", 500)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    generator: Generator = app.state.generator
+    await generator.pool.start()
+    loops = Supervised.start({"prepare": generator.prepare, **generator.loops()})
+    try:
+        yield
+    finally:
+        generator.stop.set()
+        generator.deliverer.stop()
+        drain = generator.settings.drain_s
+        await asyncio.gather(loops.end("worker", drain + 2), loops.end("deliverer", drain + 2))
+        await loops.cancel()
+        await generator.close()

@@ -1,0 +1,92 @@
+"""The heartbeat: tells the panel which workers live and what they do."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+
+import structlog
+from pydantic import BaseModel
+from redis.exceptions import RedisError
+
+from backends.scripts import Scripts
+from contracts.ids import now_ms
+
+log = structlog.get_logger(__name__)
+
+BEAT_S = 2.0
+DEAD_AFTER_MS = 10_000
+
+
+class RenderProcess(BaseModel, frozen=True):
+    pid: int
+    busy: bool
+    renders: int
+    rss_bytes: int
+
+
+class WorkerState(BaseModel, frozen=True):
+    """A worker as it last told of itself. Times are epoch milliseconds."""
+
+    name: str
+    pid: int
+    host: str
+    started_at: int
+    seen_at: int
+    documents: tuple[str, ...]
+    processes: tuple[RenderProcess, ...]
+
+
+class Heartbeat:
+    def __init__(
+        self,
+        scripts: Scripts,
+        name: str,
+        documents: Callable[[], tuple[str, ...]],
+        processes: Callable[[], tuple[RenderProcess, ...]],
+    ) -> None:
+        self._redis = scripts.redis
+        self._key = f"{scripts.prefix}workers"
+        self._name = name
+        self._documents = documents
+        self._processes = processes
+        self._started_at = now_ms()
+
+    async def run(self) -> None:
+        """Beat for ever; a worker that stops takes its entry along."""
+        try:
+            while True:
+                try:
+                    await self._redis.hset(self._key, self._name, self.state().model_dump_json())
+                except (RedisError, OSError) as error:
+                    log.warning("heartbeat.queue_away", error=str(error))
+                await asyncio.sleep(BEAT_S)
+        finally:
+            await self._farewell()
+
+    def state(self) -> WorkerState:
+        return WorkerState(
+            name=self._name,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            started_at=self._started_at,
+            seen_at=now_ms(),
+            documents=self._documents(),
+            processes=self._processes(),
+        )
+
+    async def _farewell(self) -> None:
+        try:
+            await self._redis.hdel(self._key, self._name)
+        except (RedisError, OSError) as error:
+            log.warning("heartbeat.queue_away", error=str(error))
+
+
+async def living_workers(scripts: Scripts) -> list[WorkerState]:
+    """Read the workers that were seen lately; entries of dead ones are removed."""
+    key, now = f"{scripts.prefix}workers", now_ms()
+    states = [WorkerState.model_validate_json(text) for text in await scripts.redis.hvals(key)]
+    dead = [state.name for state in states if now - state.seen_at > DEAD_AFTER_MS]
+    if dead:
+        await scripts.redis.hdel(key, *dead)
+    return sorted((state for state in states if state.name not in dead), key=lambda state: state.name)

@@ -1,0 +1,55 @@
+"""The rescuer: documents whose worker died or froze go back to the front of their lanes within a second of the lease."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from backends.queue import DocumentQueue
+from contracts.errors import TransientError
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 1.0
+#: After a gap this long in its own ticks (Redis away, process frozen) leases may have run out for want of a renewal.
+GAP_S = 5.0
+
+
+class Rescuer:
+    def __init__(self, queue: DocumentQueue, clock: Callable[[], float] = time.monotonic) -> None:
+        self._queue = queue
+        self._clock = clock
+        self._last_tick = clock()
+        self._patient_until = 0.0
+
+    async def run(self) -> None:
+        """Rescue for ever."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            await self.tick()
+
+    async def tick(self) -> None:
+        """Rescue once. After a gap it waits one lease first: nobody could renew meanwhile, and nobody has crashed."""
+        try:
+            if self._patient():
+                await self._queue.lengths()
+            else:
+                await self._rescue()
+            self._last_tick = self._clock()
+        except TransientError as error:
+            log.warning("rescuer.queue_away", error=error.message)
+
+    def _patient(self) -> bool:
+        now = self._clock()
+        if now - self._last_tick > GAP_S:
+            self._patient_until = now + self._queue.lease_ms / 1000
+            log.warning("rescuer.waits", gap_s=round(now - self._last_tick, 1))
+        return now < self._patient_until
+
+    async def _rescue(self) -> None:
+        rescue = await self._queue.reap()
+        for document_id in rescue.requeued:
+            log.warning("document.rescued", document_id=str(document_id))
+        for document_id in rescue.set_aside:
+            log.error("document.set_aside", document_id=str(document_id))

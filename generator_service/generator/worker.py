@@ -1,0 +1,295 @@
+"""The worker: claims documents and takes each through load -> start -> render -> store -> hand over.
+
+Steps are short and each has one reason to exist; the sandbox checks the output before it answers. Every outcome ends in
+one call of the queue, fenced by the claim's token: what a zombie makes is refused and pruned.
+"""
+
+import asyncio
+import hashlib
+import random
+import time
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID, uuid4
+
+import structlog
+from pydantic_core import to_json
+
+from backends.blobs import BlobStore
+from backends.queue import Claim, Completion, DocumentQueue, Failure, Outcome
+from contracts.documents import CONTENT_TYPES, Result
+from contracts.errors import DocumentError, DocumentFailed, TransientError
+from contracts.ids import now_ms
+from contracts.jobs import GenerationJob, result_key
+from generator.bundles import Bundles
+from generator.group_commit import GroupCommit
+from generator.renderers.port import Rendered, RenderRequest
+from generator.worker_metrics import WorkerMetrics
+
+log = structlog.get_logger(__name__)
+
+#: A document waits this long for a free render process before it goes back to the queue for a worker that has one.
+PATIENCE_S = 2.0
+#: Renders faster than this are claimed ahead, so that the processes never wait for Redis.
+QUICK_MS = 250.0
+CLAIM_PAUSE_S = 0.5
+
+
+class Pool(Protocol):
+    """The render processes. `size`: how many; `render` raises DocumentFailed."""
+
+    size: int
+
+    async def render(self, request: RenderRequest, timeout_s: float) -> Rendered: ...
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    name: str
+    retry_delay_s: float = 1
+    drain_s: float = 25
+
+
+class Impatient(Exception):
+    """No render process came free in time: another worker may have one."""
+
+
+class NotOurs(Exception):
+    """The document was cancelled or rescued between the claim and the render."""
+
+
+class Worker:
+    def __init__(
+        self,
+        queue: DocumentQueue,
+        pool: Pool,
+        blobs: BlobStore,
+        bundles: Bundles,
+        settings: WorkerSettings,
+        metrics: WorkerMetrics,
+    ) -> None:
+        self._queue = queue
+        self._pool = pool
+        self._blobs = blobs
+        self._bundles = bundles
+        self._settings = settings
+        self._metrics = metrics
+        self._started: GroupCommit[tuple[UUID, int], Outcome] = GroupCommit(queue.start)
+        self._completed: GroupCommit[Completion, Outcome] = GroupCommit(queue.complete)
+        self._failed: GroupCommit[Failure, Outcome] = GroupCommit(queue.fail)
+        self._processes = asyncio.Semaphore(pool.size)
+        self._running: dict[tuple[UUID, int], asyncio.Task[None]] = {}
+        self._finished = asyncio.Event()
+        self._usual_ms = QUICK_MS
+
+    @property
+    def in_flight(self) -> list[UUID]:
+        """The documents this worker holds."""
+        return [document_id for document_id, _ in self._running]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then let renders finish for the drain time and give the rest back."""
+        renewing = asyncio.create_task(self._renew_leases())
+        try:
+            await self._claim_until(stop)
+            await self._drain()
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+
+    # Claiming
+
+    async def _claim_until(self, stop: asyncio.Event) -> None:
+        request_id = str(uuid4())
+        while not stop.is_set():
+            room = self._room()
+            if room <= 0:
+                await self._somebody_finished()
+                continue
+            try:
+                claims = await self._queue.claim(self._settings.name, room, request_id)
+                request_id = str(uuid4())
+                for claim in claims:
+                    self._begin(claim)
+                if not claims:
+                    await self._queue.wait_for_work()
+            except TransientError as error:
+                # The same request id again: if the lost answer held documents, they come with the next one.
+                log.warning("worker.queue_away", error=error.message)
+                await asyncio.sleep(CLAIM_PAUSE_S)
+
+    def _room(self) -> int:
+        ahead = self._pool.size if self._usual_ms < QUICK_MS else 0
+        return self._pool.size + ahead - len(self._running)
+
+    async def _somebody_finished(self) -> None:
+        self._finished.clear()
+        try:
+            async with asyncio.timeout(1):
+                await self._finished.wait()
+        except TimeoutError:
+            return
+
+    def _begin(self, claim: Claim) -> None:
+        task = asyncio.create_task(self._attempt(claim))
+        self._running[claim.ref] = task
+        task.add_done_callback(lambda _: self._end(claim))
+
+    def _end(self, claim: Claim) -> None:
+        self._running.pop(claim.ref, None)
+        self._finished.set()
+
+    # One attempt
+
+    async def _attempt(self, claim: Claim) -> None:
+        ids = {"document_id": str(claim.job.document_id), "request_id": claim.job.request_id}
+        with structlog.contextvars.bound_contextvars(**ids, run=claim.run, attempt=claim.attempt + 1):
+            try:
+                await self._steps(claim)
+            except Impatient:
+                self._usual_ms = QUICK_MS
+                await self._queue.release([claim.ref])
+            except NotOurs:
+                log.info("job.refused", why="cancelled or rescued before it began")
+            except asyncio.CancelledError:
+                log.info("job.dropped", why="cancelled, rescued or shutting down")
+                raise
+            except Exception:
+                # Not even the failure could be recorded: the lease runs out and the document is rescued.
+                log.exception("job.abandoned")
+
+    async def _steps(self, claim: Claim) -> None:
+        began = time.perf_counter()
+        try:
+            rendered = await self._rendered(claim)
+            result = await self._store(claim, rendered)
+        except (DocumentFailed, TransientError) as error:
+            await self._hand_over_failure(claim, error_of(error), _ms_since(began))
+        except (Impatient, NotOurs):
+            raise
+        except Exception as error:
+            log.exception("job.internal_error")
+            await self._hand_over_failure(claim, internal_error(error), _ms_since(began))
+        else:
+            await self._hand_over(claim, result, rendered)
+
+    async def _rendered(self, claim: Claim) -> "Timed":
+        request = await self._load(claim.job)
+        await self._take_process()
+        try:
+            if await self._started.submit(claim.ref) == "stale":
+                raise NotOurs()
+            began = time.perf_counter()
+            rendered = await self._pool.render(request, claim.job.options.timeout_s)
+        finally:
+            self._processes.release()
+        return Timed(rendered, _ms_since(began))
+
+    async def _load(self, job: GenerationJob) -> RenderRequest:
+        return RenderRequest(
+            bundle=await self._bundles.of(job),
+            data=to_json(job.data),
+            format=job.format,
+            created_at_ms=job.created_at,
+            locale=job.locale,
+            timezone=job.timezone,
+            strict=job.options.strict,
+            simulate=job.options.simulate,
+            template=job.template.name if job.template else None,
+            version=job.template.version if job.template else None,
+            trusted=job.template is not None,
+        )
+
+    async def _take_process(self) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._processes.acquire()
+        except TimeoutError:
+            raise Impatient() from None
+
+    async def _store(self, claim: Claim, timed: "Timed") -> Result:
+        job, content = claim.job, timed.rendered.content
+        key = result_key(job.document_id, claim.token)
+        await self._blobs.put(key, content)
+        return Result(
+            key=key,
+            bytes=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+            pages=timed.rendered.pages,
+            content_type=CONTENT_TYPES[job.format],
+            filename=job.filename,
+            warnings=timed.rendered.warnings,
+        )
+
+    async def _hand_over(self, claim: Claim, result: Result, timed: "Timed") -> None:
+        expires_in = claim.job.expires_in
+        expires_at = None if expires_in is None else now_ms() + expires_in * 1000
+        done = Completion(claim.job.document_id, claim.token, result, timed.ms, expires_at)
+        if await self._completed.submit(done) == "stale":
+            await self._blobs.delete(result.key)
+            log.info("job.refused", why="the token is stale")
+            return
+        self._usual_ms += (timed.ms - self._usual_ms) * 0.2
+        self._metrics.finished("completed", claim.job, timed.ms)
+        log.info("job.completed", ms=timed.ms, bytes=result.bytes, pages=result.pages, format=claim.job.format)
+
+    async def _hand_over_failure(self, claim: Claim, error: DocumentError, ms: int) -> None:
+        attempt, options = claim.attempt + 1, claim.job.options
+        again = error.retryable and attempt < options.max_attempts
+        delay_ms = int(self._settings.retry_delay_s * 1000 * 2 ** (attempt - 1) * random.uniform(1, 1.2)) if again else None
+        failure = Failure(claim.job.document_id, claim.token, error, ms, delay_ms)
+        if await self._failed.submit(failure) == "ok":
+            self._metrics.finished("retried" if again else "failed", claim.job, ms)
+            log.info("job.failed", code=error.code, message=error.message, retry_in_ms=delay_ms, ms=ms)
+
+    # Leases and shutdown
+
+    async def _renew_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self._queue.lease_ms / 3000)
+            refs = list(self._running)
+            if not refs:
+                continue
+            try:
+                mine = await self._queue.renew(refs)
+            except TransientError as error:
+                log.warning("worker.queue_away", error=error.message)
+                continue
+            for ref, still in zip(refs, mine, strict=True):
+                if not still and (task := self._running.get(ref)):
+                    task.cancel()
+
+    async def _drain(self) -> None:
+        if self._running:
+            log.info("worker.draining", documents=len(self._running))
+            await asyncio.wait(list(self._running.values()), timeout=self._settings.drain_s)
+        refs, tasks = list(self._running), list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if refs:
+            log.info("worker.released", documents=await self._queue.release(refs))
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A render and how long it took, in milliseconds."""
+
+    rendered: Rendered
+    ms: int
+
+
+def error_of(error: DocumentFailed | TransientError) -> DocumentError:
+    """Describe a failed attempt as the document's error."""
+    if isinstance(error, DocumentFailed):
+        return error.error
+    return DocumentError(code="storage_unavailable", message=error.message, retryable=True)
+
+
+def internal_error(error: Exception) -> DocumentError:
+    message = f"Presswork failed ({type(error).__name__}); the log has the cause under this document's id."
+    return DocumentError(code="internal_error", message=message, retryable=True)
+
+
+def _ms_since(began: float) -> int:
+    return round((time.perf_counter() - began) * 1000)
