@@ -1,0 +1,279 @@
+"""Compile one XML part: tags that Word scattered over runs are joined, those that stand for an element replace it.
+
+The result is text with numbered marks where the tags were; `tags` writes the marks as MiniJinja source.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from lxml import etree
+
+from generator.renderers.docx.cells import apply_cell_tag
+from generator.renderers.docx.tags import (
+    CELL_STATEMENTS,
+    FIND,
+    UNCLOSED,
+    Tag,
+    careful_code,
+    loops_after,
+    parse,
+    strict_code,
+)
+from generator.renderers.port import failed
+
+#: Noncharacters: legal in XML, never in a document. Between them stands the tag's number.
+_OPEN, _CLOSE = "\ufdd0", "\ufdd1"
+_MARK = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
+_LIVE = re.compile(r"\{\{|\{%|\{#")
+_DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+_XML_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
+
+Element: TypeAlias = etree._Element
+
+
+@dataclass(frozen=True)
+class Part:
+    """A compiled part: literal pieces and, between them, numbers of tags."""
+
+    name: str
+    pieces: tuple[str | int, ...]
+    tags: tuple[Tag, ...]
+    guard_cells: bool = False
+    guard_tables: bool = False
+
+    def strict_source(self) -> tuple[str, list[tuple[int, int]]]:
+        """Return the MiniJinja source, and (byte offset, tag number) in order, to find a tag by an error's range."""
+        return self._source(lambda number: strict_code(self.tags[number]))
+
+    def careful_source(self) -> tuple[str, list[tuple[int, int]]]:
+        """The same for the pass that leaves missing values blank and reports them."""
+        return self._source(lambda number: careful_code(self.tags[number], number))
+
+    def _source(self, written: Callable[[int], str]) -> tuple[str, list[tuple[int, int]]]:
+        chunks, offsets, at = [], [], 0
+        for piece in self.pieces:
+            text = _inert(piece) if isinstance(piece, str) else written(piece)
+            if isinstance(piece, int):
+                offsets.append((at, piece))
+            chunks.append(text)
+            at += len(text.encode())
+        return "".join(chunks), offsets
+
+
+def _inert(text: str) -> str:
+    """Write braces that are no tag so that they stay text."""
+    return _LIVE.sub(lambda live: f'{{{{ "{live.group()}" }}}}', text)
+
+
+def compile_part(name: str, content: bytes) -> Part | None:
+    """Compile a part; None if it has no tags. Raises DocumentFailed template_error with part and paragraph."""
+    root = _parsed(name, content)
+    compiler = _Compiler(name, root)
+    compiler.run()
+    return compiler.part() if compiler.tags else None
+
+
+def _parsed(name: str, content: bytes) -> Element:
+    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
+        raise failed("template_error", f"{name} declares a DTD.", part=name, hint="Save the file again from Word.")
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
+    try:
+        return etree.fromstring(content, parser)
+    except etree.XMLSyntaxError as error:
+        raise failed("template_error", f"{name} is not well-formed XML: {error.msg}", part=name) from error
+
+
+class _Compiler:
+    def __init__(self, name: str, root: Element) -> None:
+        self._name = name
+        self._root = root
+        self._w = "{" + str(root.nsmap.get("w", "")) + "}"
+        self.tags: list[Tag] = []
+        self._scoped: list[tuple[Element, int]] = []
+        self._guard_cells = False
+
+    def run(self) -> None:
+        for paragraph, elements in self._groups():
+            self._join(paragraph, elements)
+        self._other_text()
+        self._cell_tags()
+        for scope in ("tr", "tc", "p", "r"):
+            self._lift(scope)
+
+    def _groups(self) -> Iterator[tuple[int, list[Element]]]:
+        """Yield the text elements of each paragraph; those of a text box belong to the paragraph inside it."""
+        groups: dict[Element, tuple[int, list[Element]]] = {}
+        count = 0
+        for element in self._root.iter():
+            kind = etree.QName(element).localname
+            if kind == "p":
+                count += 1
+                groups[element] = (count, [])
+            elif kind == "t":
+                owner = next((up for up in element.iterancestors() if up in groups), None)
+                if owner is not None:
+                    element.text = re.sub(r"\s", " ", element.text or "")
+                    groups[owner][1].append(element)
+        yield from groups.values()
+
+    def _join(self, paragraph: int, elements: list[Element]) -> None:
+        """Give each tag wholly to the text element in which it begins."""
+        texts = [element.text or "" for element in elements]
+        whole = "".join(texts)
+        if "{" not in whole:
+            return
+        found = list(FIND.finditer(whole))
+        starts = _starts(texts)
+        written = [""] * len(texts)
+        at = 0
+        for match in found:
+            _spread(whole, at, match.start(), starts, written)
+            owner = _owner(starts, match.start())
+            written[owner] += self._mark(parse(match, self._name, paragraph), elements[owner])
+            at = match.end()
+        _spread(whole, at, len(whole), starts, written)
+        self._refuse_unclosed("".join(written), paragraph)
+        for element, before, after in zip(elements, texts, written, strict=True):
+            if before != after:
+                element.text = after
+                element.set(_XML_SPACE, "preserve")
+
+    def _mark(self, tag: Tag, element: Element) -> str:
+        self.tags.append(tag)
+        number = len(self.tags) - 1
+        if tag.scope or tag.keyword in CELL_STATEMENTS:
+            self._scoped.append((element, number))
+        return f"{_OPEN}{number}{_CLOSE}"
+
+    def _refuse_unclosed(self, text: str, paragraph: int) -> None:
+        left = UNCLOSED.search(text)
+        if left:
+            excerpt = _MARK.sub("…", text[left.start() : left.start() + 60])
+            raise failed(
+                "template_error",
+                "A tag is not closed in its paragraph.",
+                part=self._name,
+                line=paragraph,
+                tag=excerpt,
+                excerpt=_MARK.sub("…", text)[:200],
+                hint="Close it with }} or %} in the same paragraph; write {_{ for literal braces.",
+            )
+
+    def _other_text(self) -> None:
+        """Compile tags in attributes (alternative texts, links) and in text outside paragraphs (the title property)."""
+        for element in self._root.iter():
+            for key, value in element.attrib.items():
+                if "{" in value and FIND.search(value):
+                    element.set(key, self._replaced(value))
+            text = element.text or ""
+            if "{" in text and FIND.search(text):
+                element.text = self._replaced(text)
+
+    def _replaced(self, text: str) -> str:
+        def mark(match: re.Match[str]) -> str:
+            self.tags.append(replace(parse(match, self._name, 1), scope=""))
+            return f"{_OPEN}{len(self.tags) - 1}{_CLOSE}"
+
+        return FIND.sub(mark, text)
+
+    def _cell_tags(self) -> None:
+        for element, number in self._scoped:
+            tag = self.tags[number]
+            if tag.keyword in CELL_STATEMENTS:
+                cell = self._enclosing(element, "tc", tag)
+                element.text = (element.text or "").replace(f"{_OPEN}{number}{_CLOSE}", "")
+                apply_cell_tag(cell, element, tag, self._insert)
+
+    def _insert(self, code: str, kind: str, near: Tag) -> str:
+        self.tags.append(replace(near, kind=kind, code=code))
+        return f"{_OPEN}{len(self.tags) - 1}{_CLOSE}"
+
+    def _lift(self, scope: str) -> None:
+        """Put the tags of this scope in place of the elements around them."""
+        lifted: dict[Element, list[int]] = {}
+        for element, number in self._scoped:
+            tag = self.tags[number]
+            if tag.scope == scope and self._attached(element):
+                lifted.setdefault(self._enclosing(element, scope, tag), []).append(number)
+        for element, numbers in lifted.items():
+            if scope == "r" or any(self.tags[number].kind == "{" for number in numbers):
+                continue  # {{p x}} and {{r x}} print into the paragraph or run that they stand in
+            self._guard_cells |= any(up.tag == self._w + "tc" for up in element.iterancestors())
+            _replace_by_text(element, "".join(f"{_OPEN}{number}{_CLOSE}" for number in numbers))
+
+    def _attached(self, element: Element) -> bool:
+        return element is self._root or any(up is self._root for up in element.iterancestors())
+
+    def _enclosing(self, element: Element, scope: str, tag: Tag) -> Element:
+        name = self._w + scope
+        found = next((up for up in element.iterancestors() if up.tag == name), None)
+        if found is None:
+            place = {"tr": "a table row", "tc": "a table cell", "p": "a paragraph", "r": "a run"}[scope]
+            raise failed(
+                "template_error", f"This tag must stand in {place}.", part=self._name, line=tag.paragraph, tag=tag.raw
+            )
+        return found
+
+    def part(self) -> Part:
+        text = _DECLARATION + etree.tostring(self._root, encoding="unicode")
+        text = _merged(text, self.tags)
+        pieces: list[str | int] = []
+        for index, piece in enumerate(_MARK.split(text)):
+            if index % 2 or piece:
+                pieces.append(int(piece) if index % 2 else piece)
+        guard_tables = any(tag.scope == "tr" for tag in self.tags)
+        tags = tuple(_with_loops(self.tags, pieces))
+        return Part(self._name, tuple(pieces), tags, self._guard_cells, guard_tables)
+
+
+def _starts(texts: list[str]) -> list[int]:
+    starts, at = [], 0
+    for text in texts:
+        starts.append(at)
+        at += len(text)
+    return starts
+
+
+def _owner(starts: list[int], at: int) -> int:
+    """Return which text element the character at this position of the whole paragraph belongs to."""
+    return max(index for index, start in enumerate(starts) if start <= at)
+
+
+def _spread(whole: str, begin: int, end: int, starts: list[int], written: list[str]) -> None:
+    """Give the literal text between two tags back to the elements it came from."""
+    for index, start in enumerate(starts):
+        stop = starts[index + 1] if index + 1 < len(starts) else len(whole)
+        written[index] += whole[max(begin, start) : max(min(end, stop), max(begin, start))]
+
+
+def _replace_by_text(element: Element, text: str) -> None:
+    parent, before = element.getparent(), element.getprevious()
+    assert parent is not None
+    text += element.tail or ""
+    if before is not None:
+        before.tail = (before.tail or "") + text
+    else:
+        parent.text = (parent.text or "") + text
+    parent.remove(element)
+
+
+def _merged(text: str, tags: list[Tag]) -> str:
+    """Apply `{%-` and `-%}`: the text joins that of the paragraph before or after."""
+    for number, tag in enumerate(tags):
+        mark = f"{_OPEN}{number}{_CLOSE}"
+        if tag.trim_before:
+            text = re.sub(rf"</w:t>(?:(?!</w:t>).)*?{mark}", mark, text, count=1, flags=re.DOTALL)
+        if tag.trim_after:
+            text = re.sub(rf"{mark}(?:(?!<w:t[ >]|{_OPEN}).)*?<w:t(?: [^>]*)?>", mark, text, count=1, flags=re.DOTALL)
+    return text
+
+
+def _with_loops(tags: list[Tag], pieces: list[str | int]) -> list[Tag]:
+    stack: list[dict[str, str]] = []
+    known = list(tags)
+    for number in (piece for piece in pieces if isinstance(piece, int)):
+        known[number] = replace(known[number], loops={key: path for open_ in stack for key, path in open_.items()})
+        loops_after(known[number], stack)
+    return known

@@ -1,0 +1,153 @@
+"""Tags of the docxtpl dialect: find them in text, take them apart, and write them as MiniJinja source.
+
+Two ways of writing: `strict_code` runs at Rust speed and fails on what is missing; `careful_code` leaves it blank and
+reports it. A document is rendered strictly first, and carefully only if that failed.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from generator.renderers.port import failed
+
+#: A tag, a raw block, or docxtpl's escapes for literal braces.
+FIND = re.compile(
+    r"\{%-?\s*raw\s*-?%\}(?P<raw>.*?)\{%-?\s*endraw\s*-?%\}"
+    r"|(?P<tag>\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\})"
+    r"|(?P<escape>\{_\{|\}_\}|\{_%|%_\})",
+    re.DOTALL,
+)
+UNCLOSED = re.compile(r"\{\{|\{%")
+_INSIDE = re.compile(
+    r"\{(?P<kind>[{%#])(?P<trim>-)?(?P<scope>tr|tc|p|r)?(?(scope)(?=\s))(?P<code>.*?)(?P<end>-)?[}%#]\}", re.DOTALL
+)
+_STRAIGHT = str.maketrans({"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‘": "'", "’": "'", "\u00a0": " "})
+
+#: A plain path, then nothing or filters: what can be tested for being defined without computing anything.
+_PATH = re.compile(
+    r"\s*(?P<path>[A-Za-z_]\w*(?:\.\w+|\[\s*(?:'[^']*'|\"[^\"]*\"|\d+)\s*\])*)\s*(?P<filters>\|.*)?$", re.DOTALL
+)
+_DEFAULTED = re.compile(r"\|\s*(?:default|d)\b")
+_FOR = re.compile(
+    r"\s*for\s+(?P<names>[\w\s,]+?)\s+in\s+(?P<path>[A-Za-z_][\w.]*)\s*(?P<rest>(?:if\s.*|recursive)?)$", re.DOTALL
+)
+
+STATEMENTS = frozenset(
+    "for endfor if elif else endif set endset macro endmacro call endcall filter endfilter do with endwith"
+    " break continue".split()
+)
+#: Tags that change their cell instead of printing.
+CELL_STATEMENTS = frozenset({"colspan", "cellbg", "vm", "hm"})
+
+
+@dataclass(frozen=True)
+class Tag:
+    """One tag: `scope` is the element it stands for (p, tr, tc, r or none); `paragraph` counts from 1 in its part.
+
+    `loops` maps the loop variables in force to the lists they run over: {"i": "items[]"}.
+    """
+
+    raw: str
+    kind: str
+    code: str
+    part: str
+    paragraph: int
+    scope: str = ""
+    trim_before: bool = False
+    trim_after: bool = False
+    loops: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def keyword(self) -> str:
+        """The statement's first word; "" for what is not a statement."""
+        return self.code.split(None, 1)[0] if self.kind == "%" and self.code.strip() else ""
+
+
+def parse(found: re.Match[str], part: str, paragraph: int) -> Tag:
+    """Take a match of FIND apart. Raises DocumentFailed template_error for a statement that templates do not have."""
+    if found["tag"] is None:
+        literal = found["raw"] if found["raw"] is not None else found["escape"].replace("_", "")
+        return Tag(found.group(), "literal", literal, part, paragraph)
+    inside = _INSIDE.fullmatch(found["tag"])
+    if inside is None:
+        raise failed("template_error", "This tag is empty or broken.", part=part, line=paragraph, tag=found["tag"])
+    tag = Tag(
+        raw=found["tag"],
+        kind=inside["kind"],
+        code=inside["code"].translate(_STRAIGHT).replace("\n", " ").strip(),
+        part=part,
+        paragraph=paragraph,
+        scope=inside["scope"] or "",
+        trim_before=bool(inside["trim"]) and inside["kind"] == "%",
+        trim_after=bool(inside["end"]) and inside["kind"] == "%",
+    )
+    if tag.kind == "%" and tag.keyword not in STATEMENTS | CELL_STATEMENTS:
+        raise failed(
+            "template_error",
+            f"`{tag.keyword}` is not a statement of DOCX templates.",
+            hint="Statements are: for, if, elif, else, set, macro, call, filter, with.",
+            part=part,
+            line=paragraph,
+            tag=tag.raw,
+        )
+    return tag
+
+
+def strict_code(tag: Tag) -> str:
+    """Write the tag so that anything missing stops the render."""
+    if tag.kind == "literal":
+        return "{{ " + json.dumps(tag.code, ensure_ascii=False) + " }}"
+    if tag.kind == "#":
+        return ""
+    return "{{ " + tag.code + " }}" if tag.kind == "{" else "{% " + tag.code + " %}"
+
+
+def careful_code(tag: Tag, number: int) -> str:
+    """Write the tag so that a missing value is blank and reported as `__missing(number)`; null is blank too."""
+    if tag.kind == "{":
+        return _careful_print(tag.code, number)
+    loop = _FOR.match(tag.code) if tag.kind == "%" else None
+    if loop is None:
+        return strict_code(tag)
+    path, rest = loop["path"], loop["rest"]
+    report = f"{{% if {path} is not defined %}}{{{{ __missing({number}) }}}}{{% endif %}}"
+    rows = f"({path} if {path} is defined and {path} is not none else [])"
+    return f"{report}{{% for {loop['names']} in {rows} {rest} %}}"
+
+
+def _careful_print(code: str, number: int) -> str:
+    missing = f"{{{{ __missing({number}) }}}}"
+    shown = (
+        f"{{% set __v = ({code}) %}}{{% if __v is defined %}}{{% if __v is not none %}}{{{{ __v }}}}{{% endif %}}"
+        f"{{% else %}}{missing}{{% endif %}}"
+    )
+    path = _PATH.match(code)
+    if path is None or path["filters"] is None or _DEFAULTED.search(path["filters"]):
+        return shown
+    return f"{{% if {path['path']} is defined %}}{shown}{{% else %}}{missing}{{% endif %}}"
+
+
+def data_path(tag: Tag, expression: str | None = None) -> str:
+    """Name the data that a tag reads, loop variables resolved: `i.name` in `for i in items` is `items[].name`."""
+    path = expression or tag.code
+    plain = _PATH.match(path)
+    loop = _FOR.match(path)
+    if plain:
+        path = plain["path"]
+    elif loop:
+        path = loop["path"]
+    first, dot, rest = path.partition(".")
+    return f"{tag.loops[first]}{dot}{rest}" if first in tag.loops else path
+
+
+def loops_after(tag: Tag, stack: list[dict[str, str]]) -> None:
+    """Follow `for` and `endfor`: `stack` holds the loop variables of each open loop, resolved to data paths."""
+    if tag.keyword == "endfor" and stack:
+        stack.pop()
+    loop = _FOR.match(tag.code) if tag.keyword == "for" else None
+    if loop:
+        names = [name.strip() for name in loop["names"].split(",")]
+        stack.append({names[0]: f"{data_path(tag, loop['path'])}[]"} if len(names) == 1 else {})
+    elif tag.keyword == "for":
+        stack.append({})

@@ -1,0 +1,61 @@
+"""What an engine is given, what it gives back, and the Protocol between it and `core`."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from contracts.documents import Warned
+from contracts.errors import DocumentError, DocumentFailed
+from contracts.jobs import Simulate
+from contracts.templates import TemplateBundle, TemplateSource
+
+
+@dataclass(frozen=True)
+class RenderRequest:
+    """One document to render. `data` is a JSON object as UTF-8 bytes; `created_at_ms` is the document's own clock.
+
+    `template` and `version` only name the template in errors. `trusted`: the source ships with Presswork.
+    """
+
+    bundle: TemplateBundle
+    data: bytes
+    format: str
+    created_at_ms: int = 0
+    locale: str | None = None
+    timezone: str | None = None
+    strict: bool = False
+    simulate: Simulate | None = None
+    template: str | None = None
+    version: int | None = None
+    trusted: bool = False
+
+    @property
+    def extra_pages(self) -> int:
+        """How many pages to append so that the document has at least `simulate.pages`."""
+        return max(self.simulate.pages - 1, 0) if self.simulate else 0
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A finished document. `pages` is None where the format has none."""
+
+    content: bytes
+    pages: int | None = None
+    warnings: tuple[Warned, ...] = ()
+
+
+class Renderer(Protocol):
+    """An engine. It may keep caches between documents, never anything of a document itself."""
+
+    def warm_up(self) -> None:
+        """Do the slow one-time work (fonts, native libraries) before the first document."""
+
+    def cool(self) -> None:
+        """Give back memory that is kept for speed."""
+
+    def render(self, source: TemplateSource, request: RenderRequest) -> Rendered:
+        """Render `source` of the request's bundle. Raises DocumentFailed with all it can locate."""
+
+
+def failed(code: str, message: str, **where: str | int | bool | None) -> DocumentFailed:
+    """Make the DocumentFailed of an engine; `where` are further fields of DocumentError."""
+    return DocumentFailed(DocumentError.model_validate({"code": code, "message": message, **where}))

@@ -1,0 +1,160 @@
+"""Typst: PDF, PNG and SVG by one long-lived compiler per process.
+
+Templates see their own files, `data.json` and `sys.inputs`; the root is an empty directory, packages are not fetched.
+"""
+
+import tempfile
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path, PurePosixPath
+from typing import Protocol, TypedDict, Unpack, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typst
+
+from contracts.documents import Warned
+from contracts.templates import TemplateSource
+from generator.renderers.port import Rendered, RenderRequest
+from generator.renderers.typst_errors import located
+
+#: File names are interned for the life of the process and there are 65,535 ids: the names of a job never vary.
+MAIN, DATA = "main.typ", "data.json"
+PREVIEW_PPI = 144.0
+WARNINGS_KEPT = 20
+COMPILES_TO_FORGET = 12
+
+_SIMULATED = "\n#for _ in range({count}) {{ pagebreak(); lorem(320) }}\n"
+
+
+class _Options(TypedDict, total=False):
+    sys_inputs: dict[str, str]
+    timestamp: datetime
+    pdf_tags: bool
+    root: str
+
+
+_DEFAULTS: _Options = {"sys_inputs": {}, "timestamp": datetime.fromtimestamp(0, UTC), "pdf_tags": False}
+
+
+class _Compile(Protocol):
+    def __call__(
+        self, *, input: dict[str, bytes], format: str, ppi: float, **options: Unpack[_Options]
+    ) -> tuple[bytes | list[bytes], list[typst.TypstWarning]]: ...
+
+
+class TypstRenderer:
+    """Renders `.typ` sources with the fonts in `fonts` and those inside Typst; system fonts are never scanned."""
+
+    def __init__(self, fonts: Path, scratch: Path | None = None) -> None:
+        self._scratch = scratch or Path(tempfile.mkdtemp(prefix="presswork-typst-"))
+        self._empty = self._scratch / "empty"
+        self._empty.mkdir(parents=True, exist_ok=True)
+        self._compiler = typst.Compiler(
+            root=str(self._empty),
+            font_paths=typst.Fonts(include_system_fonts=False, font_paths=[str(fonts)]),
+            package_path=str(self._empty),
+            package_cache_path=str(self._empty),
+        )
+
+    def warm_up(self) -> None:
+        """Compile a line in each style, so that font files are mapped before the sandbox closes."""
+        self._compile({MAIN: b'#set text(font: "Inter")\nA *B* _C_ *_D_*', DATA: b"{}"}, "pdf")
+
+    def cool(self) -> None:
+        """Evict the memoised layouts: entries that ten compilations did not use are dropped."""
+        for _ in range(COMPILES_TO_FORGET):
+            self._compile({MAIN: b"", DATA: b"{}"}, "pdf")
+
+    def render(self, source: TemplateSource, request: RenderRequest) -> Rendered:
+        """Compile one document; PNG and SVG show the first page. Raises DocumentFailed."""
+        files = _virtual_files(source, request)
+        try:
+            pages, warnings = self._compile(
+                files,
+                request.format,
+                sys_inputs=_inputs(request),
+                timestamp=_moment(request),
+                pdf_tags=request.bundle.manifest.tagged,
+                root=str(self._root(request)),
+            )
+        except typst.TypstError as error:
+            raise located(error, source.file, files, request.data) from error
+        return Rendered(pages[0], None if request.format == "pdf" else len(pages), _warned(warnings))
+
+    def _compile(
+        self, files: dict[str, bytes], output_format: str, **options: Unpack[_Options]
+    ) -> tuple[list[bytes], list[typst.TypstWarning]]:
+        # The stubs know neither virtual files as input nor that SVG and PNG of several pages come as a list.
+        compile_ = cast(_Compile, self._compiler.compile_with_warnings)
+        made, warnings = compile_(input=files, format=output_format, ppi=PREVIEW_PPI, **_DEFAULTS | options)
+        return made if isinstance(made, list) else [made], warnings
+
+    def _root(self, request: RenderRequest) -> Path:
+        """Return where the bundle's binary files are: the empty directory if it has none."""
+        binary = {name: content for name, content in request.bundle.files.items() if not _is_text(name)}
+        if not any(not name.endswith(".docx") for name in binary):
+            return self._empty
+        root = self._scratch / request.bundle.sha256
+        for name, content in binary.items():
+            _write_once(root / PurePosixPath(name), content)
+        return root
+
+
+def _is_text(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in {
+        ".typ",
+        ".json",
+        ".csv",
+        ".txt",
+        ".toml",
+        ".yaml",
+        ".yml",
+        ".xml",
+        ".svg",
+    }
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _virtual_files(source: TemplateSource, request: RenderRequest) -> dict[str, bytes]:
+    """Name the source `main.typ` and keep the other text files; a source in a folder is included from a main."""
+    bundle = request.bundle.files
+    files = {name: content for name, content in bundle.items() if _is_text(name) and name != source.file}
+    if "/" in source.file or MAIN in files:
+        files[source.file] = bundle[source.file]
+        main = f'#include "/{source.file}"'.encode()
+    else:
+        main = bundle[source.file]
+    if request.extra_pages:
+        main += _SIMULATED.format(count=request.extra_pages).encode()
+    return {**files, MAIN: main, DATA: request.data}
+
+
+def _inputs(request: RenderRequest) -> dict[str, str]:
+    return {
+        "locale": request.locale or "en",
+        "timezone": request.timezone or "UTC",
+        "format": request.format,
+        "strict": "true" if request.strict else "false",
+    }
+
+
+def _moment(request: RenderRequest) -> datetime:
+    """Return the document's own time for `datetime.today()` and the PDF's metadata: equal jobs, equal bytes."""
+    moment = datetime.fromtimestamp(request.created_at_ms // 1000, UTC)
+    try:
+        offset = moment.astimezone(ZoneInfo(request.timezone or "UTC")).utcoffset() or timedelta()
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return moment  # the API refuses unknown zones; here the document matters more
+    return moment.astimezone(timezone(offset))
+
+
+def _warned(warnings: list[typst.TypstWarning]) -> tuple[Warned, ...]:
+    return tuple(Warned(code="template_warning", message=_worded(warning)) for warning in warnings[:WARNINGS_KEPT])
+
+
+def _worded(warning: typst.TypstWarning) -> str:
+    return "; ".join([warning.message, *warning.hints])

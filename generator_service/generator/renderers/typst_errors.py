@@ -1,0 +1,92 @@
+"""Typst's diagnostics as DocumentFailed: line, column, the expression under the caret, and the data path it means."""
+
+import json
+import re
+from collections.abc import Mapping
+
+import typst
+
+from contracts.errors import DocumentFailed
+from generator.renderers.lookup import hint_for, near_names
+from generator.renderers.port import failed
+
+_PLACE = re.compile(r"┌─ (?:.*/)?(?P<file>[^/\n]+?):(?P<line>\d+):(?P<column>\d+)\s*$", re.MULTILINE)
+_CARETS = re.compile(r"^\s*│\s?(?P<indent> *)(?P<carets>\^+)", re.MULTILINE)
+_MISSING_KEY = re.compile(r'dictionary does not contain key "(?P<key>(?:[^"\\]|\\.)*)"')
+_SEARCHED_AT = re.compile(r"\(searched at [^)]*\)")
+_CHAIN_BEFORE = re.compile(r"[\w.\-]*$")
+
+
+def located(error: typst.TypstError, file: str, files: Mapping[str, bytes], data: bytes) -> DocumentFailed:
+    """Translate a compile error. `file`: the source's own name, which the compiler knows as main.typ."""
+    diagnostic = _from_error(error.diagnostic)
+    place = _PLACE.search(diagnostic)
+    where: dict[str, str | int | None] = {"part": file}
+    if place:
+        where |= _where(place, diagnostic, file, files)
+    missing = _MISSING_KEY.search(error.message)
+    if missing:
+        return _data_missing(missing["key"], where, data)
+    return failed("template_error", _clean(error.message), **where, hint=_hint(error))
+
+
+def _from_error(diagnostic: str) -> str:
+    """Drop the warnings that come before the error."""
+    start = re.search(r"^error: ", diagnostic, re.MULTILINE)
+    return diagnostic[start.start() :] if start else diagnostic
+
+
+def _where(place: re.Match[str], diagnostic: str, file: str, files: Mapping[str, bytes]) -> dict[str, str | int | None]:
+    name, line, column = place["file"], int(place["line"]), int(place["column"])
+    part = file if name == "main.typ" else name
+    text = _line_of(files, name, line)
+    carets = _CARETS.search(diagnostic, place.end())
+    width = len(carets["carets"]) if carets else 0
+    before = _CHAIN_BEFORE.search(text[:column])
+    start = before.start() if before else column
+    tag = text[start : column + width] if width else None
+    return {"part": part, "line": line, "column": column + 1, "excerpt": text.strip()[:200] or None, "tag": tag or None}
+
+
+def _line_of(files: Mapping[str, bytes], name: str, line: int) -> str:
+    content = next((text for path, text in files.items() if path == name or path.endswith(f"/{name}")), b"")
+    lines = content.decode("utf-8", "replace").splitlines()
+    return lines[line - 1] if 0 < line <= len(lines) else ""
+
+
+def _data_missing(key: str, where: Mapping[str, str | int | None], data: bytes) -> DocumentFailed:
+    values = json.loads(data)
+    path = _data_path(key, str(where.get("tag") or ""), values)
+    return failed("data_missing", f"The data has no `{path}`.", **where, data_path=path, hint=hint_for(values, path))
+
+
+def _data_path(key: str, tag: str, values: object) -> str:
+    """Read the path from the expression: `d.buyer.name` with `d` the data; otherwise the name alone."""
+    names = re.split(r"[.(]", tag)
+    if key in names[1:]:
+        path = ".".join(names[1 : names.index(key, 1) + 1])
+        parents = path.rpartition(".")[0]
+        if not parents or not near_names({"": values}, parents) and _resolves(values, parents):
+            return path
+    return key
+
+
+def _resolves(values: object, path: str) -> bool:
+    for name in path.split("."):
+        if not isinstance(values, dict) or name not in values:
+            return False
+        values = values[name]
+    return True
+
+
+def _clean(message: str) -> str:
+    """Hide where on this machine the file was looked for."""
+    return _SEARCHED_AT.sub("", message).strip()
+
+
+def _hint(error: typst.TypstError) -> str | None:
+    if "failed to download package" in error.message or "package" in error.message and "not found" in error.message:
+        return "Packages are not fetched: put their files beside the template and import them by path."
+    kept = [hint for hint in error.hints if "--root" not in hint]
+    trace = [step for step in error.trace if step]
+    return "; ".join([*kept, *trace]) or None

@@ -1,0 +1,1 @@
+"""The render process: loads the engines, confines itself, then renders what its parent sends. It never calls back."""

@@ -1,0 +1,115 @@
+"""The render loop: a bundle or a job comes in, a document or an error goes out."""
+
+import ctypes
+import time
+import traceback
+from pathlib import Path
+
+from contracts.errors import DocumentError, DocumentFailed
+from contracts.jobs import Simulate
+from contracts.templates import TemplateBundle
+from generator.core import Engines, Rendered, RenderRequest, generate
+from generator.renderers.port import failed
+from generator.sandbox_child.frames import Header, encode, read_frame, write_all
+
+_NAP_S = 0.05
+
+
+class Server:
+    """Answers each job with one frame. Bundles arrive before the first job that uses them and leave when told."""
+
+    def __init__(self, *, requests: int, answers: int, fonts: Path, scratch: Path, output_bytes: int) -> None:
+        self._requests = requests
+        self._answers = answers
+        self._output_bytes = output_bytes
+        self._bundles: dict[str, TemplateBundle] = {}
+        self._engines = Engines(fonts=fonts, scratch=scratch)
+
+    def warm_up(self) -> None:
+        """Load every engine."""
+        self._engines.warm_up()
+
+    def serve(self, *, confined: bool) -> None:
+        """Report ready, then answer until the parent closes the pipe."""
+        self._answer({"kind": "ready", "confined": confined})
+        while (frame := read_frame(self._requests)) is not None:
+            header, body = frame
+            if header["kind"] == "bundle":
+                self._keep(header, body)
+            elif header["kind"] == "cool":
+                self._cool()
+            else:
+                self._render(header, body)
+
+    def _answer(self, header: Header, body: bytes = b"") -> None:
+        write_all(self._answers, encode(header, body))
+
+    def _keep(self, header: Header, packed: bytes) -> None:
+        for sha256 in _texts(header["forget"]):
+            self._bundles.pop(sha256, None)
+        self._bundles[str(header["sha256"])] = TemplateBundle.unpack(packed)
+
+    def _cool(self) -> None:
+        """Give memory back that caches and the allocator hold."""
+        self._engines.cool()
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+        self._answer({"kind": "cooled"})
+
+    def _render(self, header: Header, data: bytes) -> None:
+        """Answer one job. Raises, after the answer, what means that this process must not be used again."""
+        try:
+            rendered = self._rendered(header, data)
+        except DocumentFailed as failure:
+            self._failed(failure.error)
+        except RecursionError:
+            self._failed(_error("template_error", "The data or the template is nested too deeply."))
+        except MemoryError:
+            self._failed(_error("memory_limit", "Rendering needed more memory than the limit."), fatal=True)
+            raise
+        except Exception:
+            self._answer({"kind": "bug", "trace": traceback.format_exc()[-8000:]})
+        except BaseException as panic:  # Typst's PanicException
+            self._failed(_error("render_crashed", f"The engine gave up: {panic}"[:500]), fatal=True)
+            raise
+        else:
+            warnings = [warning.model_dump() for warning in rendered.warnings]
+            self._answer({"kind": "rendered", "pages": rendered.pages, "warnings": warnings}, rendered.content)
+
+    def _failed(self, error: DocumentError, *, fatal: bool = False) -> None:
+        self._answer({"kind": "failed", "error": error.model_dump(), "fatal": fatal})
+
+    def _rendered(self, header: Header, data: bytes) -> Rendered:
+        began = time.monotonic()
+        request = self._request(header, data)
+        rendered = generate(request, self._engines)
+        if len(rendered.content) > self._output_bytes:
+            raise failed(
+                "output_too_large",
+                f"The document has {len(rendered.content)} bytes; {self._output_bytes} are allowed.",
+            )
+        if request.simulate:
+            _linger(began + request.simulate.seconds)
+        return rendered
+
+    def _request(self, header: Header, data: bytes) -> RenderRequest:
+        fields = header["request"]
+        assert isinstance(fields, dict)
+        simulate = Simulate.model_validate(fields.pop("simulate")) if fields.get("simulate") else None
+        fields["simulate"] = simulate
+        return RenderRequest(bundle=self._bundles[str(header["sha256"])], data=data, **fields)
+
+
+def _error(code: str, message: str) -> DocumentError:
+    return DocumentError(code=code, message=message)
+
+
+def _texts(values: object) -> list[str]:
+    return [str(value) for value in values] if isinstance(values, list) else []
+
+
+def _linger(until: float) -> None:
+    """Imitate a long render: sleep in slices, inside the parent's wall clock."""
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, _NAP_S))

@@ -1,0 +1,208 @@
+"""Templates as the services know them: sources, the bundle that is stored and pinned by sha256, and the head in Redis.
+
+ENGINES is here, not beside the engines, because the User API names the formats it can accept and never loads an engine.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel
+
+#: What each engine can make. The first format is its default.
+ENGINES: dict[str, tuple[str, ...]] = {
+    "typst": ("pdf", "png", "svg"),
+    "docx": ("docx",),
+}
+
+#: The engine of a template file, by the end of its name.
+ENGINE_OF_SUFFIX: dict[str, str] = {".typ": "typst", ".docx": "docx"}
+
+MANIFEST_NAME = "manifest.json"
+
+#: Every member carries this moment, so that equal files make equal bytes.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+Visibility = Literal["private", "shared"]
+
+
+class BadArchive(ValueError):
+    """The zip archive is damaged, unsafe or larger than allowed."""
+
+
+@dataclass(frozen=True)
+class ArchiveLimits:
+    """How large an archive may be once inflated: checked against its directory before anything is inflated."""
+
+    entries: int = 2_000
+    total_bytes: int = 100 * 1024 * 1024
+    ratio: int = 200
+
+
+def checked_members(archive: zipfile.ZipFile, limits: ArchiveLimits) -> list[zipfile.ZipInfo]:
+    """Return the archive's files. Raises BadArchive for a bomb, a path out of the archive, or a name given twice.
+
+    The sizes are the directory's own claim; `read_member` refuses a member that lies about them.
+    """
+    members = [info for info in archive.infolist() if not info.is_dir()]
+    if len(members) > limits.entries:
+        raise BadArchive(f"The archive has {len(members)} files; {limits.entries} are allowed.")
+    if len({info.filename for info in members}) != len(members):
+        raise BadArchive("The archive names a file twice.")
+    for info in members:
+        _check_member(info, limits)
+    total = sum(info.file_size for info in members)
+    if total > limits.total_bytes:
+        raise BadArchive(f"The archive inflates to {total} bytes; {limits.total_bytes} are allowed.")
+    return members
+
+
+def _check_member(info: zipfile.ZipInfo, limits: ArchiveLimits) -> None:
+    name = info.filename
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or not name.isprintable():
+        raise BadArchive(f"The archive has an unsafe name: {name[:80]!r}.")
+    if info.flag_bits & 0x1:
+        raise BadArchive(f"{name} is encrypted.")
+    if (info.external_attr >> 16) & 0o170000 == 0o120000:
+        raise BadArchive(f"{name} is a symbolic link.")
+    if info.file_size > 64 * 1024 and info.file_size > limits.ratio * max(info.compress_size, 1):
+        raise BadArchive(f"{name} inflates {info.file_size // max(info.compress_size, 1)} times: it looks like a bomb.")
+
+
+def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """Inflate one member, never beyond its declared size. Raises BadArchive if it is damaged or lies."""
+    try:
+        with archive.open(info) as stream:
+            content = stream.read(info.file_size + 1)
+    except (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, OSError) as error:
+        raise BadArchive(f"{info.filename} is damaged: {error}") from error
+    except Exception as error:  # zlib.error, lzma.LZMAError: one class per compression module
+        raise BadArchive(f"{info.filename} cannot be inflated: {error}") from error
+    if len(content) != info.file_size:
+        raise BadArchive(f"{info.filename} lies about its size.")
+    return content
+
+
+class TemplateSource(BaseModel, frozen=True):
+    """One file of a bundle that an engine renders, and the formats it is used for."""
+
+    engine: str
+    file: str
+    formats: tuple[str, ...]
+
+
+class TemplateManifest(BaseModel, frozen=True):
+    """What a bundle holds. `requires`: data paths (`seller.name`, `items[].price`) that a document must have.
+
+    `tagged`: PDFs carry structure tags (accessible, a third slower to make).
+    """
+
+    sources: tuple[TemplateSource, ...]
+    requires: tuple[str, ...] = ()
+    tagged: bool = False
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(made for source in self.sources for made in source.formats))
+
+    def source_for(self, output_format: str) -> TemplateSource | None:
+        """Return the first source that makes this format, or None."""
+        return next((source for source in self.sources if output_format in source.formats), None)
+
+
+@dataclass(frozen=True)
+class TemplateBundle:
+    """A template version: its manifest and files. `pack()` is what the blob store keeps under `sha256`."""
+
+    manifest: TemplateManifest
+    files: Mapping[str, bytes] = field(repr=False)
+
+    def pack(self) -> bytes:
+        """Return the bundle as a zip whose bytes depend on the files alone (sorted, stored, fixed timestamps)."""
+        return self._packed
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hex digest of `pack()`."""
+        return hashlib.sha256(self._packed).hexdigest()
+
+    @cached_property
+    def _packed(self) -> bytes:
+        # Stored, not deflated: zlib's output differs between its implementations, and the digest would too.
+        manifest = json.dumps(self.manifest.model_dump(mode="json"), sort_keys=True, ensure_ascii=False).encode()
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+            for name, content in [(MANIFEST_NAME, manifest), *sorted(self.files.items())]:
+                info = zipfile.ZipInfo(name, _EPOCH)
+                info.create_system = 3
+                info.external_attr = 0o644 << 16
+                archive.writestr(info, content)
+        return out.getvalue()
+
+    @classmethod
+    def unpack(cls, packed: bytes, limits: ArchiveLimits | None = None) -> "TemplateBundle":
+        """Read what `pack` wrote. Raises BadArchive."""
+        try:
+            with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+                members = checked_members(archive, limits or ArchiveLimits())
+                files = {info.filename: read_member(archive, info) for info in members}
+            manifest = TemplateManifest.model_validate_json(files.pop(MANIFEST_NAME))
+        except (zipfile.BadZipFile, KeyError, ValueError) as error:
+            raise BadArchive(f"This is not a template bundle: {error}") from error
+        return cls(manifest, files)
+
+    @classmethod
+    def of_file(cls, engine: str, content: bytes, name: str | None = None) -> "TemplateBundle":
+        """Make the bundle of one source file, for all formats of its engine. Raises KeyError for an unknown engine."""
+        file = name or f"main{_suffix(engine)}"
+        return cls(
+            TemplateManifest(sources=(TemplateSource(engine=engine, file=file, formats=ENGINES[engine]),)),
+            {file: content},
+        )
+
+
+def _suffix(engine: str) -> str:
+    return next((suffix for suffix, name in ENGINE_OF_SUFFIX.items() if name == engine), "")
+
+
+class TemplateVersion(BaseModel, frozen=True):
+    """One immutable version: numbers never recur. `engines` by format; `requires` as in the manifest."""
+
+    version: int
+    sha256: str
+    engines: dict[str, str]
+    requires: tuple[str, ...] = ()
+    created_at: int
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        return tuple(self.engines)
+
+
+class TemplateHead(BaseModel, frozen=True):
+    """What Redis keeps and the API shows of a template. `owner_id` None: it ships with Presswork. Times: epoch ms."""
+
+    name: str
+    owner_id: UUID | None = None
+    visibility: Visibility = "private"
+    title: str = ""
+    description: str = ""
+    engine: str
+    formats: tuple[str, ...]
+    versions: tuple[TemplateVersion, ...] = ()
+    tags: dict[str, int] = {}
+    sample: dict[str, object] | None = None
+    created_at: int
+    updated_at: int
+
+    def version(self, number: int) -> TemplateVersion | None:
+        """Return the version of this number, or None."""
+        return next((version for version in self.versions if version.version == number), None)
