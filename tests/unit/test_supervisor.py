@@ -1,0 +1,226 @@
+"""The supervisor on small real processes: what comes up, what is replaced, and that nothing is left."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import structlog
+
+from standalone.errors import GaveUp
+from standalone.keeper import ChildSpec, Patience
+from standalone.supervisor import Pids, Supervisor
+
+DEADLINE_S = 20
+SLEEPER = ["sleep", "600"]
+QUICK = Patience(tick_s=0.02, start_tick_s=0.01, first_backoff_s=0.01, longest_backoff_s=0.02)
+
+
+@dataclass
+class FakeProbe:
+    """A probe that says what the test wants; `asked` counts the questions whether it is ready."""
+
+    alive: bool = True
+    ready: bool = True
+    asked: int = 0
+
+    async def is_alive(self) -> bool:
+        return self.alive
+
+    async def is_ready(self, pid: int) -> bool:
+        self.asked += 1
+        return self.ready
+
+
+@dataclass
+class Stage:
+    """A supervisor's surroundings: its log directory, and the pids of every time all children were ready."""
+
+    logs: Path
+    announced: asyncio.Queue[Pids] = field(default_factory=asyncio.Queue)
+
+    def supervisor(self, *waves: list[ChildSpec], grace_s: float = 10, patience: Patience = QUICK) -> Supervisor:
+        for spec in (spec for wave in waves for spec in wave):
+            (self.logs / f"{spec.name}.log").touch()
+        return Supervisor(
+            waves,
+            self.logs,
+            structlog.get_logger(),
+            on_ready=self.announced.put_nowait,
+            grace_s=[grace_s] * len(waves),
+            patience=patience,
+        )
+
+    @asynccontextmanager
+    async def running(self, supervisor: Supervisor):
+        async with asyncio.timeout(DEADLINE_S):
+            task = asyncio.create_task(supervisor.run())
+            yield await self.announced.get()
+            supervisor.stop()
+            await task
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def child(name: str, probe: FakeProbe | None = None, command: list[str] | None = None) -> ChildSpec:
+    return ChildSpec(name, command or SLEEPER, probe or FakeProbe(), {"PATH": os.environ["PATH"]}, silence_s=0.1)
+
+
+def shell(script: str) -> list[str]:
+    return ["sh", "-c", script]
+
+
+def exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_everything_comes_up_and_a_stop_leaves_no_process(stage: Stage) -> None:
+    supervisor = stage.supervisor([child("redis"), child("clickhouse")], [child("api"), child("generator")])
+    async with stage.running(supervisor) as pids:
+        assert list(pids) == ["redis", "clickhouse", "api", "generator"]
+        assert all(exists(pid) for pid in pids.values())
+    assert not any(exists(pid) for pid in pids.values())
+
+
+async def test_the_services_wait_until_the_servers_are_ready(stage: Stage) -> None:
+    server, service = FakeProbe(ready=False), FakeProbe()
+    supervisor = stage.supervisor([child("redis", server)], [child("api", service)])
+    task = asyncio.create_task(supervisor.run())
+    await until(lambda: server.asked >= 3)
+    assert service.asked == 0
+    server.ready = True
+    await until(lambda: service.asked > 0)
+    supervisor.stop()
+    await task
+
+
+async def test_children_run_in_sessions_of_their_own_so_that_ctrl_c_reaches_only_the_supervisor(stage: Stage) -> None:
+    async with stage.running(stage.supervisor([child("redis")])) as pids:
+        assert os.getsid(pids["redis"]) == pids["redis"] != os.getsid(0)
+
+
+async def test_a_killed_child_is_replaced_and_the_others_stay(stage: Stage) -> None:
+    async with stage.running(stage.supervisor([child("redis")], [child("api")])) as before:
+        os.kill(before["api"], signal.SIGKILL)
+        after = await stage.announced.get()
+        assert after["redis"] == before["redis"]
+        assert after["api"] != before["api"]
+
+
+async def test_a_child_that_does_not_answer_is_killed_and_replaced(stage: Stage) -> None:
+    probe = FakeProbe()
+    async with stage.running(stage.supervisor([child("api", probe)])) as before:
+        probe.alive = False
+        await until(lambda: not exists(before["api"]))
+        probe.alive = True
+        assert (await stage.announced.get())["api"] != before["api"]
+
+
+async def test_a_child_that_was_never_ready_is_killed_and_counts_as_failed(stage: Stage) -> None:
+    spec = ChildSpec("api", SLEEPER, FakeProbe(ready=False), dict(os.environ), start_s=0.05)
+    with pytest.raises(GaveUp, match=r"api was not ready after 0\.05 s, 5 times in a row"):
+        await stage.supervisor([spec]).run()
+
+
+async def test_five_failures_stop_everything_and_show_the_end_of_the_log(stage: Stage) -> None:
+    broken = child("api", FakeProbe(ready=False), shell("echo the disk is full; exit 3"))
+    server = child("redis", FakeProbe(), shell(f"echo $$ >> {stage.logs}/pids; exec sleep 600"))
+    with pytest.raises(GaveUp, match=r"(?s)api exited with code 3, 5 times in a row.*api\.log:.*the disk is full"):
+        await stage.supervisor([server], [broken]).run()
+    pids = (stage.logs / "pids").read_text().split()
+    assert len(pids) == 1
+    assert not exists(int(pids[0]))
+    assert (stage.logs / "api.log").read_text().count("the disk is full") == 5
+
+
+async def test_settings_that_cannot_work_are_not_tried_again(stage: Stage) -> None:
+    refusing = child("api", FakeProbe(ready=False), shell("echo PRESSWORK_LEASE_S: too small; exit 2"))
+    with pytest.raises(GaveUp, match=r"(?s)exited with code 2\. The end.*PRESSWORK_LEASE_S"):
+        await stage.supervisor([refusing]).run()
+    assert (stage.logs / "api.log").read_text().count("PRESSWORK_LEASE_S") == 1
+
+
+async def test_a_child_that_was_up_for_long_starts_again_with_a_clean_record(stage: Stage) -> None:
+    settled = Patience(**{**vars(QUICK), "settled_s": -1.0})
+    async with stage.running(stage.supervisor([child("api")], patience=settled)) as pids:
+        for _ in range(settled.failures + 1):
+            os.kill(pids["api"], signal.SIGKILL)
+            pids = await stage.announced.get()
+        assert exists(pids["api"])
+
+
+async def test_the_services_stop_before_the_servers(stage: Stage) -> None:
+    order = stage.logs / "order"
+
+    def recording(name: str) -> ChildSpec:
+        script = f"trap 'echo {name} >> {order}; exit 0' TERM; touch {stage.logs}/{name}; while :; do sleep 0.05; done"
+        return child(name, FakeProbe(), shell(script))
+
+    names = ("redis", "clickhouse", "api", "generator")
+    supervisor = stage.supervisor(
+        [recording("redis"), recording("clickhouse")], [recording("api"), recording("generator")]
+    )
+    async with stage.running(supervisor):
+        await until(lambda: all((stage.logs / name).exists() for name in names))
+    stopped = order.read_text().split()
+    assert set(stopped[:2]) == {"api", "generator"}
+    assert set(stopped[2:]) == {"redis", "clickhouse"}
+
+
+async def test_a_child_that_ignores_sigterm_is_killed_when_its_grace_is_over(stage: Stage) -> None:
+    deaf = child("api", FakeProbe(), shell(f"trap '' TERM; touch {stage.logs}/deaf; while :; do sleep 0.05; done"))
+    async with stage.running(stage.supervisor([deaf], grace_s=0.2)) as pids:
+        await until((stage.logs / "deaf").exists)
+    assert not exists(pids["api"])
+
+
+async def test_a_second_stop_does_not_wait_for_the_grace(stage: Stage) -> None:
+    deaf = child("api", FakeProbe(), shell(f"trap '' TERM; touch {stage.logs}/deaf; while :; do sleep 0.05; done"))
+    supervisor = stage.supervisor([deaf], grace_s=600)
+    async with stage.running(supervisor) as pids:
+        await until((stage.logs / "deaf").exists)
+        supervisor.stop()
+    assert not exists(pids["api"])
+
+
+async def test_a_frozen_child_is_woken_to_stop_in_order(stage: Stage) -> None:
+    script = f"trap 'echo stopped > {stage.logs}/end; exit 0' TERM; touch {stage.logs}/up; while :; do sleep 0.05; done"
+    async with stage.running(stage.supervisor([child("api", FakeProbe(), shell(script))], grace_s=600)) as pids:
+        await until((stage.logs / "up").exists)
+        os.killpg(pids["api"], signal.SIGSTOP)
+    assert (stage.logs / "end").read_text() == "stopped\n"
+
+
+async def test_a_stop_while_starting_leaves_no_process(stage: Stage) -> None:
+    probe = FakeProbe(ready=False)
+    spec = child("redis", probe, shell(f"echo $$ > {stage.logs}/pid; exec sleep 600"))
+    never = child("api", FakeProbe(), shell(f"touch {stage.logs}/never"))
+    supervisor = stage.supervisor([spec], [never])
+    task = asyncio.create_task(supervisor.run())
+    await until(lambda: (stage.logs / "pid").exists() and bool((stage.logs / "pid").read_text()))
+    supervisor.stop()
+    await asyncio.wait_for(task, DEADLINE_S)
+    assert not exists(int((stage.logs / "pid").read_text()))
+    assert not (stage.logs / "never").exists()
+
+
+async def test_a_stack_with_outside_servers_only_has_an_empty_first_wave(stage: Stage) -> None:
+    async with stage.running(stage.supervisor([], [child("api")])) as pids:
+        assert list(pids) == ["api"]

@@ -1,0 +1,87 @@
+"""What the terminal shows of the children's log files."""
+
+import io
+import json
+from pathlib import Path
+
+from standalone.console import Console, Tail, fresh_log, pretty_line
+
+
+def shown(files: dict[str, Path], **options: object) -> str:
+    out = io.StringIO()
+    console = Console(files, out, **{"pretty": False, **options})  # type: ignore[arg-type]
+    console.start()
+    console.close(limit_s=10)
+    return out.getvalue()
+
+
+def test_lines_are_shown_as_they_are_when_nobody_watches(tmp_path: Path) -> None:
+    log = tmp_path / "api.log"
+    log.write_text('{"event":"document.accepted"}\nnot json\n')
+    assert shown({"api": log}) == '{"event":"document.accepted"}\nnot json\n'
+
+
+def test_hidden_files_are_not_shown(tmp_path: Path) -> None:
+    log = tmp_path / "redis.log"
+    log.write_text("Ready to accept connections\n")
+    assert shown({"redis": log}, hidden={"redis"}) == ""
+
+
+def test_a_line_is_shown_once_it_is_complete(tmp_path: Path) -> None:
+    log = tmp_path / "api.log"
+    log.write_bytes("naïve".encode()[:3])
+    tail = Tail(log)
+    assert tail.new_lines() == []
+    with open(log, "ab") as file:
+        file.write("naïve".encode()[3:] + b"\nnext")
+    assert tail.new_lines() == ["naïve"]
+
+
+def test_a_log_that_grew_too_large_moves_aside_and_its_writer_goes_on(tmp_path: Path) -> None:
+    log = tmp_path / "api.log"
+    with open(log, "ab", buffering=0) as writer:
+        writer.write(b"one\n" * 100)
+        tail = Tail(log)
+        assert len(tail.new_lines()) == 100
+        tail.rotate(limit_bytes=100)
+        writer.write(b"two\n")
+    assert log.read_bytes() == b"two\n"
+    assert (tmp_path / "api.log.1").read_bytes() == b"one\n" * 100
+    assert tail.new_lines() == ["two"]
+
+
+def test_a_start_keeps_the_log_of_the_start_before(tmp_path: Path) -> None:
+    log = tmp_path / "api.log"
+    log.write_text("old")
+    fresh_log(log)
+    assert (log.read_text(), (tmp_path / "api.log.1").read_text()) == ("", "old")
+
+
+def test_a_closed_terminal_ends_the_console_and_nothing_else(tmp_path: Path) -> None:
+    log = tmp_path / "api.log"
+    log.write_text("line\n")
+    out = io.StringIO()
+    out.close()
+    console = Console({"api": log}, out, pretty=False)
+    console.start()
+    console.join(10)
+    assert not console.is_alive()
+
+
+def test_an_event_is_written_for_people_with_its_fields_and_its_stack_trace() -> None:
+    event = {
+        "event": "job.failed",
+        "level": "error",
+        "timestamp": "2026-11-23T10:11:12.345Z",
+        "document_id": "d1",
+        "exception": "Traceback ...",
+    }
+    line = pretty_line("generator", json.dumps(event))
+    for part in ("generator", "10:11:12", "job.failed", "document_id=", "d1", "\nTraceback ..."):
+        assert part in line
+    assert '"' not in line
+
+
+def test_a_line_that_is_no_event_keeps_its_text() -> None:
+    for text in ("plain text", "[1, 2]", '{"no": "event"}'):
+        assert pretty_line("api", text).endswith(text)
