@@ -14,7 +14,7 @@ from contracts.errors import PermanentError, TransientError
 from contracts.jobs import Callback
 from contracts.targets import BadTarget, Target
 from contracts.webhooks import payload, sign
-from generator.delivery.dial import Answer, Dialer
+from generator.delivery.dial import Answer
 from generator.delivery.schedule import Schedule, parse_retry_after
 
 GONE_STATUS = 410
@@ -32,12 +32,17 @@ class SealedSecrets(Protocol):
         """Return the user's webhook secrets as they are stored (sealed), the current one first. Raises NotFound."""
 
 
+class Posts(Protocol):
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Make one call. Never raises: what goes wrong is in the answer."""
+
+
 class Attempter:
     """Makes attempts. `open_secret` unseals a stored secret; `random_` is the jitter's source (0 to 1)."""
 
     def __init__(
         self,
-        dialer: Dialer,
+        dialer: Posts,
         payloads: Payloads,
         secrets: SealedSecrets,
         open_secret: Callable[[str], str],
