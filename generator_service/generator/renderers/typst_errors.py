@@ -13,6 +13,8 @@ from generator.renderers.port import failed
 _PLACE = re.compile(r"┌─ (?:.*/)?(?P<file>[^/\n]+?):(?P<line>\d+):(?P<column>\d+)\s*$", re.MULTILINE)
 _CARETS = re.compile(r"^\s*│\s?(?P<indent> *)(?P<carets>\^+)", re.MULTILINE)
 _MISSING_KEY = re.compile(r'dictionary does not contain key "(?P<key>(?:[^"\\]|\\.)*)"')
+_PACKAGE = re.compile(r"failed to (?:download|find|load) package|package not found")
+_VENDOR = "Put the package's files beside the template and import them by path."
 _SEARCHED_AT = re.compile(r"\(searched at [^)]*\)")
 _CHAIN_BEFORE = re.compile(r"[\w.\-]*$")
 
@@ -27,6 +29,9 @@ def located(error: typst.TypstError, file: str, files: Mapping[str, bytes], data
     missing = _MISSING_KEY.search(error.message)
     if missing:
         return _data_missing(missing["key"], where, data)
+    package = _PACKAGE.search(error.message)
+    if package:
+        return failed("template_error", "Packages are not fetched.", **where, hint=_VENDOR)
     return failed("template_error", _clean(error.message), **where, hint=_hint(error))
 
 
@@ -85,8 +90,6 @@ def _clean(message: str) -> str:
 
 
 def _hint(error: typst.TypstError) -> str | None:
-    if "failed to download package" in error.message or "package" in error.message and "not found" in error.message:
-        return "Packages are not fetched: put their files beside the template and import them by path."
     kept = [hint for hint in error.hints if "--root" not in hint]
     trace = [step for step in error.trace if step]
     return "; ".join([*kept, *trace]) or None

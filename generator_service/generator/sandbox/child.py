@@ -1,0 +1,286 @@
+"""The pool's end of one render process: start it, send it jobs, kill it, read its death."""
+
+import asyncio
+import contextlib
+import json
+import math
+import os
+import resource
+import shutil
+import signal
+import sys
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+from pydantic import BaseModel, ValidationError
+
+from contracts.documents import Warned
+from contracts.errors import DocumentError, DocumentFailed
+from contracts.templates import TemplateBundle
+from generator.renderers.port import Rendered, RenderRequest, failed
+from generator.sandbox.limits import SandboxLimits
+from generator.sandbox.verdicts import spoke_nonsense, timed_out, verdict
+from generator.sandbox_child.frames import LENGTHS, MAX_HEADER, BrokenFrame, Header, decode_header, encode
+
+log = structlog.get_logger(__name__)
+
+_STDERR_KEPT = 8192
+_PIPE_BUFFER = 1024 * 1024
+#: Nothing of our own environment: no keys, no proxies. One Rayon thread, or processes fight over the cores.
+_ENVIRONMENT = {"RAYON_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "LANG": "C.UTF-8"}
+
+
+class StartFailed(RuntimeError):
+    """The render process did not become ready: the message is what it printed."""
+
+
+class _Answer(BaseModel):
+    """A finished document's header. The process may have been subverted: nothing it says is taken on trust."""
+
+    pages: int | None
+    warnings: tuple[Warned, ...]
+
+    def with_content(self, content: bytes) -> Rendered:
+        return Rendered(content, self.pages, self.warnings)
+
+
+class _Died(Exception):
+    """The pipe ended or carried nonsense: the process is of no more use."""
+
+
+@dataclass(eq=False)
+class Child:
+    """One render process, used by one document at a time. `usable` turns False once and for all."""
+
+    process: asyncio.subprocess.Process
+    scratch: Path
+    limits: SandboxLimits
+    confined: bool = False
+    usable: bool = True
+    busy: bool = False
+    renders: int = 0
+    _stderr: str = ""
+    _nonsense: str = ""
+    _listening: "asyncio.Task[None] | None" = None
+    _bundles: "OrderedDict[str, int]" = field(default_factory=OrderedDict)
+
+    @classmethod
+    async def start(cls, limits: SandboxLimits, fonts: Path, scratch: Path) -> "Child":
+        """Start a process and wait until it is warm and confined. Raises StartFailed."""
+        empty = scratch / "cwd"
+        empty.mkdir(parents=True)
+        settings = {
+            "parent": os.getpid(),
+            "scratch": str(scratch),
+            "fonts": str(fonts),
+            "memory_bytes": limits.memory_bytes,
+            "output_bytes": limits.output_bytes,
+            "file_bytes": limits.file_bytes,
+            "confine": limits.mode == "strict",
+        }
+        command = (sys.executable, "-I", "-B", "-m", "generator.sandbox_child", json.dumps(settings))
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            cwd=empty,
+            env=_ENVIRONMENT,
+            start_new_session=True,
+            limit=_PIPE_BUFFER,
+        )
+        child = cls(process, scratch, limits)
+        child._listening = asyncio.create_task(child._listen(), name=f"stderr of render process {process.pid}")
+        await child._ready()
+        return child
+
+    async def _ready(self) -> None:
+        header: Header | None = None
+        try:
+            async with asyncio.timeout(self.limits.start_s):
+                header, _ = await self._read()
+        except (TimeoutError, _Died):
+            log.debug("render_child.not_ready", pid=self.pid)
+        finally:
+            if header is None:
+                await self.end()
+        if header is None:
+            raise StartFailed(self._stderr.strip()[-500:] or "The render process did not start.")
+        self.confined = header.get("confined") is True
+
+    async def _listen(self) -> None:
+        """Keep the end of stderr: it says why a process aborted, and a full pipe would stop it."""
+        assert self.process.stderr is not None
+        while chunk := await self.process.stderr.read(4096):
+            self._stderr = (self._stderr + chunk.decode("utf-8", "replace"))[-_STDERR_KEPT:]
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def rss_bytes(self) -> int:
+        """Resident memory now; 0 where there is no /proc."""
+        try:
+            pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
+        except (OSError, IndexError):
+            return 0
+        return int(pages) * resource.getpagesize()
+
+    async def render(self, request: RenderRequest, timeout_s: float) -> Rendered:
+        """Render one document. Raises DocumentFailed; afterwards the process may be no longer `usable`."""
+        done = False
+        try:
+            async with asyncio.timeout(timeout_s):
+                header, body = await self._exchange(request, timeout_s)
+            done = True
+        except TimeoutError:
+            raise timed_out(timeout_s) from None
+        except _Died:
+            raise await self._verdict() from None
+        finally:
+            self.usable = self.usable and done
+            if not self.usable:
+                self._kill()
+        self.renders += 1
+        return self._outcome(header, body)
+
+    async def _exchange(self, request: RenderRequest, timeout_s: float) -> tuple[Header, bytes]:
+        self._limit_cpu(timeout_s)
+        self._send_bundle(request.bundle)
+        self._send({"kind": "render", "sha256": request.bundle.sha256, "request": _fields(request)}, request.data)
+        await self._drain()
+        return await self._read()
+
+    def _limit_cpu(self, timeout_s: float) -> None:
+        """Let the kernel stop it even if this process cannot: the CPU time used so far, and the job's."""
+        used = _cpu_seconds(self.pid)
+        if used is not None:
+            soft = math.ceil(used + timeout_s) + 1
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                resource.prlimit(self.pid, resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+
+    def _send_bundle(self, bundle: TemplateBundle) -> None:
+        """Send a bundle that the process does not have, and name those it shall forget for it."""
+        sha256 = bundle.sha256
+        if sha256 in self._bundles:
+            self._bundles.move_to_end(sha256)
+            return
+        packed = bundle.pack()
+        forget = []
+        while self._bundles and sum(self._bundles.values()) + len(packed) > self.limits.bundle_bytes:
+            forget.append(self._bundles.popitem(last=False)[0])
+        self._bundles[sha256] = len(packed)
+        self._send({"kind": "bundle", "sha256": sha256, "forget": forget}, packed)
+
+    def _send(self, header: Header, body: bytes = b"") -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(encode(header, body))
+
+    async def _drain(self) -> None:
+        assert self.process.stdin is not None
+        try:
+            await self.process.stdin.drain()
+        except ConnectionError:
+            raise _Died from None
+
+    async def _read(self) -> tuple[Header, bytes]:
+        assert self.process.stdout is not None
+        read = self.process.stdout.readexactly
+        try:
+            header_length, body_length = LENGTHS.unpack(await read(LENGTHS.size))
+            if header_length > MAX_HEADER or body_length > self.limits.output_bytes:
+                raise BrokenFrame("a frame beyond the limits")
+            return decode_header(await read(header_length)), await read(body_length)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            raise _Died from None
+        except BrokenFrame as broken:
+            self._nonsense = str(broken)
+            self._kill()
+            raise _Died from None
+
+    async def _verdict(self) -> DocumentFailed:
+        await self._wait()
+        failure = spoke_nonsense() if self._nonsense else verdict(self.process.returncode or 0, self._stderr)
+        log.warning(
+            "render_child.died", pid=self.pid, code=failure.code, nonsense=self._nonsense, stderr=self._stderr[-500:]
+        )
+        return failure
+
+    def _outcome(self, header: Header, body: bytes) -> Rendered:
+        kind = header.get("kind")
+        try:
+            if kind == "rendered":
+                return _Answer.model_validate(header).with_content(body)
+            error = DocumentError.model_validate(header.get("error")) if kind == "failed" else None
+        except ValidationError:
+            self.usable = False
+            raise spoke_nonsense() from None
+        if error is not None:
+            self.usable = self.usable and header.get("fatal") is not True
+            raise DocumentFailed(error)
+        log.error("render.bug", pid=self.pid, trace=header.get("trace"))
+        raise failed("internal_error", "Presswork failed to render this document.", retryable=True)
+
+    async def cool(self) -> None:
+        """Make the process drop its caches; it is not usable if that did not help."""
+        try:
+            async with asyncio.timeout(self.limits.start_s):
+                self._send({"kind": "cool"})
+                await self._drain()
+                await self._read()
+        except (TimeoutError, _Died):
+            self.usable = False
+        self.usable = self.usable and self.rss_bytes < self.limits.cool_rss_bytes
+
+    @property
+    def used_up(self) -> bool:
+        return not self.usable or self.renders >= self.limits.renders
+
+    @property
+    def hot(self) -> bool:
+        return self.rss_bytes > self.limits.cool_rss_bytes
+
+    def _kill(self) -> None:
+        self.usable = False
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    async def _wait(self) -> None:
+        await self.process.wait()
+        if self._listening is not None:
+            await self._listening
+
+    async def end(self) -> None:
+        """Kill the process if it lives, wait for it, and remove its scratch folder."""
+        self._kill()
+        await self._wait()
+        await asyncio.to_thread(shutil.rmtree, self.scratch, ignore_errors=True)
+
+
+def _fields(request: RenderRequest) -> Header:
+    return {
+        "format": request.format,
+        "created_at_ms": request.created_at_ms,
+        "locale": request.locale,
+        "timezone": request.timezone,
+        "strict": request.strict,
+        "simulate": request.simulate.model_dump() if request.simulate else None,
+        "template": request.template,
+        "version": request.version,
+        "trusted": request.trusted,
+    }
+
+
+def _cpu_seconds(pid: int) -> float | None:
+    """Return the CPU time a process has used, None where there is no /proc or no process."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,192 @@
+"""The pool: keeps render processes warm, gives each document one, and replaces those that died or are used up."""
+
+import asyncio
+import itertools
+import shutil
+import tempfile
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from contracts.errors import DocumentFailed
+from generator.renderers.port import Rendered, RenderRequest, failed
+from generator.renderers.registry import FONTS
+from generator.sandbox.child import Child, StartFailed
+from generator.sandbox.limits import SandboxLimits
+
+log = structlog.get_logger(__name__)
+
+_RESPAWN_FIRST_S, _RESPAWN_MOST_S = 0.1, 10.0
+
+
+class SandboxUnavailable(RuntimeError):
+    """Render processes cannot be started, or not confined, on this machine."""
+
+
+@dataclass(frozen=True)
+class ChildStatus:
+    """A render process as the status page shows it."""
+
+    pid: int
+    busy: bool
+    renders: int
+    rss_bytes: int
+
+
+class RenderPool:
+    """Renders documents in killable processes; at most `limits.workers` at once. Use from one event loop."""
+
+    def __init__(self, limits: SandboxLimits | None = None, *, fonts: Path = FONTS) -> None:
+        self.limits = limits or SandboxLimits()
+        self._fonts = fonts
+        self._children: set[Child] = set()
+        self._changed = asyncio.Event()
+        self._slots = asyncio.Semaphore(self.limits.workers)
+        self._chores: set[asyncio.Task[None]] = set()
+        self._numbers = itertools.count(1)
+        self._scratch: Path | None = None
+        self._closing = False
+
+    @property
+    def size(self) -> int:
+        """How many documents render at once."""
+        return self.limits.workers
+
+    @property
+    def confined(self) -> bool:
+        """Whether the render processes are behind seccomp."""
+        return self.limits.mode == "strict"
+
+    @property
+    def children(self) -> tuple[ChildStatus, ...]:
+        """The render processes, oldest first."""
+        living = sorted(self._children, key=lambda child: child.scratch.name)
+        return tuple(ChildStatus(child.pid, child.busy, child.renders, child.rss_bytes) for child in living)
+
+    async def start(self) -> None:
+        """Start the processes and wait until they are warm. Raises SandboxUnavailable."""
+        self._scratch = Path(tempfile.mkdtemp(prefix="presswork-render-"))
+        starts = [self._spawn() for _ in range(self.limits.workers + self.limits.spare)]
+        outcomes = await asyncio.gather(*starts, return_exceptions=True)
+        broken = next((outcome for outcome in outcomes if isinstance(outcome, BaseException)), None)
+        if broken is not None:
+            await self.close()
+            raise SandboxUnavailable(
+                f"{broken} Set PRESSWORK_SANDBOX=unsafe to render without confinement: shipped templates only."
+            ) from broken
+
+    async def close(self) -> None:
+        """End every process; renders that still run fail."""
+        self._closing = True
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
+        await asyncio.gather(*(child.end() for child in self._children))
+        self._children.clear()
+        if self._scratch is not None:
+            await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+
+    async def render(self, request: RenderRequest, timeout_s: float | None = None) -> Rendered:
+        """Render one document within `timeout_s` (the pool's if None). Raises DocumentFailed.
+
+        Waits for a free process first; the clock starts when the job is sent.
+        """
+        self._refuse_untrusted(request)
+        timeout_s = self.limits.timeout_s if timeout_s is None else timeout_s
+        async with self._slots:
+            child = await self._take()
+            fresh = child.renders == 0
+            try:
+                return await self._render(child, request, timeout_s)
+            except DocumentFailed as failure:
+                if fresh or failure.code != "memory_limit":
+                    raise
+            # Caches of earlier documents filled the process: this one gets another try in an unused one.
+            return await self._render(await self._take(fresh=True), request, timeout_s)
+
+    async def _render(self, child: Child, request: RenderRequest, timeout_s: float) -> Rendered:
+        try:
+            return await child.render(request, timeout_s)
+        finally:
+            self._give_back(child)
+
+    def _refuse_untrusted(self, request: RenderRequest) -> None:
+        if self.confined or request.trusted or self.limits.untrusted_unconfined:
+            return
+        raise failed(
+            "template_error",
+            "This server renders shipped templates only: it runs without confinement.",
+            hint="Run the generator on Linux with PRESSWORK_SANDBOX=strict.",
+        )
+
+    async def _take(self, *, fresh: bool = False) -> Child:
+        """Wait for a free process; `fresh`: an unused one, made by replacing a used one if need be."""
+        while True:
+            free = [child for child in self._children if not child.busy and child.usable]
+            # The most used one has the caches; the unused spare is kept for those who need it.
+            chosen = (min if fresh else max)(free, key=lambda child: child.renders, default=None)
+            if chosen is not None and not (fresh and chosen.renders):
+                chosen.busy = True
+                return chosen
+            if chosen is not None:
+                self._replace(chosen)
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _give_back(self, child: Child) -> None:
+        if child.used_up:
+            self._replace(child)
+        elif child.hot:
+            self._do(self._cool(child))
+        else:
+            self._release(child)
+
+    def _replace(self, child: Child) -> None:
+        child.usable, child.busy = False, True
+        self._children.discard(child)
+        self._do(self._replaced(child))
+
+    def _do(self, work: Coroutine[object, object, None]) -> None:
+        if self._closing:
+            work.close()
+            return
+        chore = asyncio.create_task(work)
+        self._chores.add(chore)
+        chore.add_done_callback(self._chores.discard)
+
+    def _release(self, child: Child) -> None:
+        child.busy = False
+        self._changed.set()
+
+    async def _cool(self, child: Child) -> None:
+        await child.cool()
+        if child.usable:
+            self._release(child)
+        else:
+            self._replace(child)
+
+    async def _replaced(self, child: Child) -> None:
+        """Start the replacement at once and end the old process beside it; try until one starts."""
+        ending = asyncio.create_task(child.end())
+        wait_s = _RESPAWN_FIRST_S
+        while True:
+            try:
+                await self._spawn()
+                break
+            except (StartFailed, OSError) as error:
+                log.error("render_child.start_failed", error=str(error), retry_in_s=wait_s)
+                await asyncio.sleep(wait_s)
+                wait_s = min(wait_s * 2, _RESPAWN_MOST_S)
+        await ending
+
+    async def _spawn(self) -> None:
+        assert self._scratch is not None
+        child = await Child.start(self.limits, self._fonts, self._scratch / f"{next(self._numbers):06}")
+        if self._closing:
+            await child.end()
+            return
+        self._children.add(child)
+        log.debug("render_child.started", pid=child.pid, confined=child.confined)
+        self._changed.set()
