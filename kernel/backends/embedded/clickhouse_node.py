@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol, cast
-from urllib.parse import urlencode
 
 RTLD_DEEPBIND = 0x8
 SLEEP = "SELECT sleep(2000000000)"
@@ -57,12 +56,12 @@ class Node:
     database: str
     marker: str
 
-    def ask(self, query: str, **parameters: str) -> str:
+    def ask(self, query: str, limit_s: float = 10.0) -> str:
         """Run one query. Raises OSError when nothing answers, NodeFailed when the answer is an error."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=10)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=limit_s)
         headers = {"Authorization": f"Basic {self.basic}", "Connection": "close"}
         try:
-            connection.request("POST", f"/?{urlencode(parameters)}", query.encode(), headers)
+            connection.request("POST", "/", query.encode(), headers)
             response = connection.getresponse()
             body = response.read().decode(errors="replace").strip()
         except http.client.HTTPException as error:
@@ -148,7 +147,7 @@ def await_ready(node: Node, session: Session, stop: threading.Event) -> None:
 
 def confirm_identity(node: Node) -> None:
     """Make sure that it is this node that answers: when its port is taken, ClickHouse only prints a line."""
-    if node.ask("SELECT getMacro('presswork_node')") != node.marker:
+    if node.ask("SELECT getMacro('presswork_node')", limit_s=2) != node.marker:
         raise NodeFailed(f"port {node.port} belongs to another ClickHouse")
 
 

@@ -1,0 +1,125 @@
+"""The embedded Redis server: it keeps what it acknowledged, lets nobody in, and is recognised."""
+
+import asyncio
+import os
+import signal
+import socket
+import stat
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError, OutOfMemoryError
+
+from backends.embedded.redis import EmbeddedRedis, RedisMissing, find_executable
+from backends.embedded.tether import tethered
+from standalone.outside import require_safe_redis
+
+DEADLINE_S = 30
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@contextmanager
+def started(server: EmbeddedRedis) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(tethered(server.command), stdout=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def ready(server: EmbeddedRedis, process: subprocess.Popen[bytes]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not await server.is_ready(process.pid):
+            assert process.poll() is None, "the server ended"
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> EmbeddedRedis:
+    executable = find_executable(os.environ.get("PRESSWORK_REDIS_SERVER"))
+    server = EmbeddedRedis(tmp_path / "redis", free_port(), "a-password", executable, max_memory="20mb")
+    server.prepare()
+    return server
+
+
+@pytest.fixture
+async def client(server: EmbeddedRedis) -> AsyncIterator[Redis]:
+    with started(server) as process:
+        await ready(server, process)
+        async with Redis.from_url(server.url) as client:
+            yield client
+
+
+async def test_it_is_as_safe_as_we_demand_of_an_outside_server(server: EmbeddedRedis, client: Redis) -> None:
+    await require_safe_redis(server.url, allow_unsafe=False)
+
+
+async def test_acknowledged_writes_survive_kill_9(server: EmbeddedRedis) -> None:
+    with started(server) as process:
+        await ready(server, process)
+        async with Redis.from_url(server.url) as client:
+            for number in range(100):
+                await client.rpush("acknowledged", number)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with started(server) as process:
+        await ready(server, process)
+        async with Redis.from_url(server.url) as client:
+            assert await client.llen("acknowledged") == 100
+
+
+async def test_nobody_gets_in_without_the_password(server: EmbeddedRedis, client: Redis) -> None:
+    async with Redis(host="127.0.0.1", port=server.port, retry=None) as stranger:
+        with pytest.raises(AuthenticationError):
+            await stranger.get("key")
+
+
+async def test_a_full_server_refuses_writes_and_forgets_nothing(client: Redis) -> None:
+    await client.set("accepted", "1")
+    with pytest.raises(OutOfMemoryError):
+        for number in range(1000):
+            await client.set(f"filler:{number}", b"x" * 100_000)
+    assert await client.get("accepted") == b"1"
+
+
+async def test_another_process_with_the_same_password_is_not_taken_for_ours(server: EmbeddedRedis) -> None:
+    with started(server) as process:
+        await ready(server, process)
+        assert not await server.is_ready(process.pid + 1)
+
+
+async def test_a_server_with_another_password_is_neither_alive_nor_ready(server: EmbeddedRedis, client: Redis) -> None:
+    stranger = EmbeddedRedis(server.directory, server.port, "wrong", server.executable)
+    assert not await stranger.is_alive()
+    assert not await stranger.is_ready(0)
+
+
+async def test_a_frozen_server_is_not_alive(server: EmbeddedRedis) -> None:
+    with started(server) as process:
+        await ready(server, process)
+        assert await server.is_alive()
+        process.send_signal(signal.SIGSTOP)
+        assert not await server.is_alive()
+
+
+async def test_nothing_on_the_port_is_not_alive(server: EmbeddedRedis) -> None:
+    assert not await server.is_alive()
+
+
+def test_the_configuration_with_the_password_is_private(server: EmbeddedRedis) -> None:
+    assert stat.S_IMODE((server.directory / "redis.conf").stat().st_mode) == 0o600
+    assert "a-password" not in " ".join(server.command)
+
+
+def test_a_program_that_does_not_exist_is_refused_by_name() -> None:
+    with pytest.raises(RedisMissing, match="PRESSWORK_REDIS_SERVER is 'no-such-program'"):
+        find_executable("no-such-program")
