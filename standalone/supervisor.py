@@ -45,6 +45,7 @@ class Supervisor:
                 await self._bring_up(wave)
             await self._until(self._stop)
         finally:
+            self._log.info("supervisor.stopping")
             await self._bring_down()
 
     def stop(self) -> None:
