@@ -19,7 +19,7 @@ from contracts.users import Role
 
 F = TypeVar("F", bound=Callable[..., Any])
 EVERYONE: tuple[Role, ...] = ("admin", "member", "viewer")
-PUBLIC = "public"
+PUBLIC: tuple[Role, ...] = ()
 
 
 def allow(*roles: Role) -> Callable[[F], F]:
@@ -57,9 +57,10 @@ class GuardedRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
         super().__init__(path, endpoint, **kwargs)
-        self.roles = getattr(endpoint, "presswork_roles", None)
-        if self.roles is None:
+        roles = getattr(endpoint, "presswork_roles", None)
+        if roles is None:
             raise TypeError(f"{path}: mark the endpoint with @allow(...) or @public")
+        self.roles: tuple[Role, ...] = roles
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -67,7 +68,7 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             request = StrictRequest(request.scope, request.receive)
-            if self.roles != PUBLIC:
+            if self.roles:
                 request.state.principal = await authenticate(request)
                 if request.state.principal.role not in self.roles:
                     raise Forbidden()

@@ -26,11 +26,10 @@ CHUNK = 256 * 1024
 ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
-@router.api_route(
+@router.head("/v1/documents/{document_id}/content", include_in_schema=False)
+@router.get(
     "/v1/documents/{document_id}/content",
-    methods=["GET", "HEAD"],
     responses=errors(404, 409, 410, 416) | {200: {"content": {"application/pdf": {}}}, 206: {"description": "A range"}},
-    operation_id="get_content",
 )
 @public
 async def get_content(request: Request, document_id: str, query: Annotated[ContentQuery, Query()]) -> Response:

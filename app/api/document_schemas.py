@@ -132,7 +132,10 @@ class WaitQuery(Body):
     wait: float = Field(default=0, ge=0, le=60, description="Seconds to wait for the document to end")
 
 
-class DocumentQuery(Body):
+class DocumentQuery(BaseModel):
+    # `metadata[k]` cannot be declared; GuardedRoute refuses unknown names.
+    model_config = ConfigDict(frozen=True)
+
     status: Status | None = None
     template: Annotated[str | None, Field(max_length=200)] = None
     format: Format | None = None

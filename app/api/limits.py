@@ -3,14 +3,23 @@
 from collections.abc import MutableMapping
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from app.api.errors import problem
 from backends.telemetry import Application, Receive, Scope, Send
 
 
-class BodyTooLarge(Exception):
-    """The body went over the limit while it was read."""
+#: What is left of the body is not read: the connection cannot be used again.
+CLOSE = {"Connection": "close"}
+
+
+def too_large(max_bytes: int) -> str:
+    return f"The body may have {max_bytes} bytes (PRESSWORK_MAX_BODY_BYTES)."
+
+
+class BodyTooLarge(HTTPException):
+    """The body went over the limit while it was read. An HTTPException, because FastAPI lets only those through."""
 
 
 class BodyLimit:
@@ -27,25 +36,21 @@ class BodyLimit:
             await self._refuse(scope, receive, send)
             return
         counter = Counted(receive, self.max_bytes)
-        try:
-            await self.app(scope, counter, send)
-        except BodyTooLarge:
-            await self._refuse(scope, receive, send)
+        await self.app(scope, counter, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = f"The body may have {self.max_bytes} bytes (PRESSWORK_MAX_BODY_BYTES)."
-        response = problem(Request(scope), "body_too_large", detail, headers={"Connection": "close"})
+        response = problem(Request(scope), "body_too_large", too_large(self.max_bytes), headers=CLOSE)
         await response(scope, receive, send)
 
 
 class Counted:
     def __init__(self, receive: Receive, max_bytes: int) -> None:
         self._receive = receive
-        self._left = max_bytes
+        self._left = self._max_bytes = max_bytes
 
     async def __call__(self) -> MutableMapping[str, Any]:
         message = await self._receive()
         self._left -= len(message.get("body", b""))
         if self._left < 0:
-            raise BodyTooLarge()
+            raise BodyTooLarge(413, too_large(self._max_bytes), CLOSE)
         return message

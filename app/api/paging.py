@@ -14,11 +14,11 @@ class Pager:
     """Turns positions into cursors and back for one list with one set of filters."""
 
     key: bytes
-    digest: bytes
+    digest: str
 
     @classmethod
     def of(cls, key: bytes, list_name: str, filters: Mapping[str, object]) -> "Pager":
-        return cls(key, filters_digest({"list": list_name, **filters}))
+        return cls(key, filters_digest(list_name, filters))
 
     def position(self, cursor: str | None) -> Position | None:
         """Read a cursor. Raises Invalid at `/cursor`."""

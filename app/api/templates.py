@@ -61,4 +61,4 @@ def template_view(head: TemplateHead) -> dict[str, object]:
 
 def _order(head: TemplateHead) -> Position:
     """Order by creation; the id stands for the name, so that the order is total."""
-    return Position(head.created_at, name_id(f"{head.owner_id or ''}/{head.name}"))
+    return head.created_at, name_id(f"{head.owner_id or ''}/{head.name}")

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic_core import to_json
 
 from app.api import schemas
 from app.api.access import EVERYONE, Caller, GuardedRoute, allow
@@ -12,7 +13,6 @@ from app.api.preconditions import etag, required_versions, unchanged
 from app.repository.users import UserFilter
 from app.services import Services
 from app.services.users import normal_email
-from contracts.cursors import Position
 from contracts.errors import Invalid
 from contracts.ids import id_ms, now_ms, parse_id, rfc3339
 
@@ -100,10 +100,10 @@ async def list_keys(request: Request, user_id: str, query: Annotated[schemas.Pag
     position = pager.position(query.cursor)
     pairs = await services(request).users.keys(parse_id(user_id, "user"))
     if position is not None:
-        pairs = [pair for pair in pairs if pair[0].key_id.int < position.id.int]
+        pairs = [pair for pair in pairs if pair[0].key_id.int < position[1].int]
     page = [{**schemas.key_view(row), "last_used_at": rfc3339(used)} for row, used in pairs[: query.limit]]
     last = pairs[query.limit - 1][0].key_id if len(pairs) > query.limit else None
-    return list_response(request, list(page), pager.cursor(Position(id_ms(last), last) if last else None))
+    return list_response(request, list(page), pager.cursor((id_ms(last), last) if last else None))
 
 
 @router.delete(USERS + "/{user_id}/keys/{key_id}", status_code=204, responses=errors(404))
@@ -130,4 +130,4 @@ async def get_webhook_secret(request: Request, caller: Caller) -> Response:
 
 
 def _json(content: object, status: int, headers: dict[str, str]) -> Response:
-    return Response(schemas.to_json(content), status, headers, media_type="application/json")
+    return Response(to_json(content), status, headers, media_type="application/json")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import orjson
+
 from backends.clickhouse import ClickHouse, Parameter, Row
 from contracts.cursors import Position
 from contracts.errors import HistoryUnavailable, PressworkError

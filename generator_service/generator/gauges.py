@@ -45,6 +45,6 @@ class QueueGauges:
             self._documents.labels(state).set(count)
         backlog = await self._deliveries.backlog()
         self._pending.set(backlog.pending)
-        self._oldest.set(backlog.oldest_due_age_ms / 1000)
+        self._oldest.set(backlog.oldest_due_ms / 1000)
         self._lag.set(self._shipper.lag_seconds)
         self._shipped.set(self._shipper.counters.events)

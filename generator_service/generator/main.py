@@ -146,11 +146,12 @@ class Generator:
 def sandbox_limits(settings: GeneratorSettings) -> SandboxLimits:
     """Translate settings into the limits of the render processes."""
     return SandboxLimits(
-        processes=settings.workers,
-        memory_mb=settings.render_memory_mb,
-        cpu_s=settings.render_cpu_s,
-        max_output_bytes=settings.max_output_bytes,
-        unsafe=settings.sandbox == "unsafe",
+        workers=settings.workers,
+        memory_bytes=settings.render_memory_mb * 1024 * 1024,
+        output_bytes=settings.max_output_bytes,
+        file_bytes=settings.max_output_bytes + 1024 * 1024,
+        mode=settings.sandbox,
+        untrusted_unconfined=settings.sandbox == "unsafe",
     )
 
 

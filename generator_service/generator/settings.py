@@ -1,6 +1,7 @@
 """Settings of the generator: PRESSWORK_* variables. The table in docs/configuration.md is made from this class."""
 
 import os
+from typing import Literal
 
 from pydantic import Field
 
@@ -12,10 +13,9 @@ class GeneratorSettings(SharedSettings):
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="Render processes")
     roles: str = Field("render,deliver,ship,maintain", description="What this process does, by comma")
     drain_s: float = Field(25, ge=0, description="How long running renders may finish after SIGTERM")
-    render_memory_mb: int = Field(2048, ge=256, description="Address space of one render process")
-    render_cpu_s: float = Field(60, ge=1, description="CPU time of one render")
+    render_memory_mb: int = Field(1024, ge=128, description="Memory of one render, beyond an idle render process")
     max_output_bytes: int = Field(52_428_800, ge=1024, description="Largest document")
-    sandbox: str = Field("strict", pattern="^(strict|unsafe)$", description="unsafe: run untrusted templates unconfined")
+    sandbox: Literal["strict", "unsafe"] = Field("strict", description="unsafe: run untrusted templates unconfined")
     retry_delay_s: float = Field(1, ge=0, description="Wait before a failed attempt is repeated; doubles each time")
     webhook_schedule: str = Field("", description="Seconds between webhook attempts, by comma; empty: the standard ten")
     webhook_concurrency: int = Field(64, ge=1, description="Webhooks under way at once")

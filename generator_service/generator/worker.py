@@ -38,7 +38,8 @@ CLAIM_PAUSE_S = 0.5
 class Pool(Protocol):
     """The render processes. `size`: how many; `render` raises DocumentFailed."""
 
-    size: int
+    @property
+    def size(self) -> int: ...
 
     async def render(self, request: RenderRequest, timeout_s: float) -> Rendered: ...
 

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from backends.scripts import Scripts
 from contracts.errors import Conflict, NotFound, QueueUnavailable, VersionMismatch
-from contracts.ids import now_ms
+from contracts.ids import new_id, now_ms
 from contracts.users import KeyEvent, KeyRow, UserEvent, UserRow
 
 #: A deleted user's row stays this long, because webhooks that are still due are signed with its secret.
@@ -54,6 +54,7 @@ class Accounts:
             row.email_norm,
             int(active_admin(row)),
             DELETED_TTL_S if row.deleted else 0,
+            new_id().hex,
         )
         if answer == "conflict":
             raise VersionMismatch()
@@ -75,7 +76,7 @@ class Accounts:
     async def keys(self, user_id: UUID) -> list[tuple[KeyRow, int | None]]:
         """Read a user's keys that are not revoked, newest first, each with when it was last used (epoch ms)."""
         try:
-            digests = await self._redis.hvals(f"{self._prefix}user-keys:{user_id}")
+            digests = cast(list[str], await self._redis.hvals(f"{self._prefix}user-keys:{user_id}"))
             async with self._redis.pipeline(transaction=False) as pipe:
                 for digest in digests:
                     pipe.hmget(f"{self._prefix}key:{digest}", "row", "used_at")
@@ -102,7 +103,7 @@ class Accounts:
     async def user_by_email(self, email_norm: str) -> UserRow | None:
         """Find a user by its normalised e-mail address."""
         try:
-            user_id = await self._redis.get(f"{self._prefix}email:{email_norm}")
+            user_id = cast(str | None, await self._redis.get(f"{self._prefix}email:{email_norm}"))
         except (RedisError, OSError) as error:
             raise QueueUnavailable() from error
         return None if user_id is None else await self.user_or_deleted(UUID(user_id))

@@ -39,7 +39,7 @@ class Changes:
                 await asyncio.sleep(0.5)
 
     async def close(self) -> None:
-        await self._pubsub.aclose()
+        await self._pubsub.aclose()  # type: ignore[no-untyped-call]
 
     @asynccontextmanager
     async def watching(self, document_id: UUID) -> AsyncIterator["Watch"]:

@@ -151,7 +151,7 @@ class DocumentQueue:
     async def live_events(self, document_id: UUID) -> list[DocumentRow]:
         """Read the rows of a live document, oldest first: complete from `seq` 1 unless it was restored."""
         try:
-            fields = await self._redis.hgetall(f"{self._prefix}doc:{document_id}")
+            fields = cast(dict[str, str], await self._redis.hgetall(f"{self._prefix}doc:{document_id}"))
         except (RedisError, OSError) as error:
             raise QueueUnavailable() from error
         return rows_of(fields)

@@ -53,7 +53,7 @@ S = TypeVar("S", bound=SharedSettings)
 def load_settings(kind: type[S]) -> S:
     """Read settings from the environment; a bad value ends the process with the variable, the value and the remedy."""
     try:
-        return kind()
+        return kind.model_validate({})
     except ValidationError as error:
         _refuse(error)
 

@@ -48,7 +48,7 @@ class TemplateStore:
                         await pipe.watch(self._key)
                         text = await pipe.hget(self._key, field)
                         merged = shipped_over(TemplateHead.model_validate_json(text) if text else None, head)
-                        pipe.multi()
+                        pipe.multi()  # type: ignore[no-untyped-call]
                         if merged is not None:
                             pipe.hset(self._key, field, merged.model_dump_json())
                         await pipe.execute()

@@ -6,7 +6,7 @@ for i = 2, #ARGV, 5 do
   local id, token, delay = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 4])
   local v = redis.call('HMGET', doc(id), 'token', 'status', 'ended_token')
   if v[1] == token and v[2] == 'rendering' then
-    redis.call('HSET', doc(id), 'error', ARGV[i + 2], 'render_ms', ARGV[i + 3], 'ended_token', token)
+    redis.call('HSET', doc(id), 'error', ARGV[i + 2], 'render_ms', ARGV[i + 3], 'ended_token', 'failed:' .. token)
     if delay then
       redis.call('HSET', doc(id), 'status', 'queued')
       redis.call('ZREM', P .. 'leases', id)
@@ -17,7 +17,7 @@ for i = 2, #ARGV, 5 do
     end
     answer[#answer + 1] = 'ok'
   else
-    answer[#answer + 1] = v[3] == token and 'ok' or 'stale'
+    answer[#answer + 1] = v[3] == 'failed:' .. token and 'ok' or 'stale'
   end
 end
 return answer

@@ -1,11 +1,12 @@
 #!lua
 -- Create or change a user: compare the version, claim the e-mail, keep one admin, write row and event in one step.
--- ARGV: id expected_version row_json event_line email_norm is_active_admin deleted_ttl_s
+-- ARGV: id expected_version row_json event_line email_norm is_active_admin deleted_ttl_s change_id
 -- Returns ok | conflict | email_taken | last_admin
 local id, key, email = ARGV[1], P .. 'user:' .. ARGV[1], P .. 'email:' .. ARGV[5]
-local v = redis.call('HMGET', key, 'version', 'row', 'email_norm')
+local v = redis.call('HMGET', key, 'version', 'change', 'email_norm')
 local version = tonumber(v[1] or 0)
-if version == tonumber(ARGV[2]) + 1 and v[2] == ARGV[3] then return 'ok' end
+-- The same call repeated by the client. Equal rows would not do: two callers may make the same change at once.
+if v[2] == ARGV[8] then return 'ok' end
 if version ~= tonumber(ARGV[2]) then return 'conflict' end
 local owner = redis.call('GET', email)
 if owner and owner ~= id then return 'email_taken' end
@@ -13,7 +14,8 @@ if ARGV[6] == '0' and redis.call('SISMEMBER', P .. 'admins', id) == 1 and redis.
   return 'last_admin'
 end
 if v[3] and v[3] ~= ARGV[5] then redis.call('DEL', P .. 'email:' .. v[3]) end
-redis.call('HSET', key, 'version', version + 1, 'row', ARGV[3], 'email_norm', ARGV[5])
+redis.call('HSET', key, 'version', version + 1, 'row', ARGV[3], 'email_norm', ARGV[5],
+  'change', ARGV[8])
 redis.call(ARGV[6] == '1' and 'SADD' or 'SREM', P .. 'admins', id)
 if tonumber(ARGV[7]) > 0 then
   redis.call('DEL', email)

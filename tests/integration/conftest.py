@@ -1,0 +1,144 @@
+"""Real servers, once per session, and the User API in this process on top of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from redis.asyncio import Redis
+
+from app.main import create_app
+from app.settings import ApiSettings
+from backends.blobs import FileBlobStore
+from backends.clickhouse import ClickHouse
+from backends.queue import DocumentQueue
+from backends.redis import connect_redis
+from backends.role_lease import RoleLease
+from backends.scripts import Scripts
+from backends.template_store import TemplateStore
+from contracts.api_keys import generate_key
+from contracts.templates import TemplateHead, TemplateVersion
+from generator.shipper import Shipper, ShipperSettings
+from tests.integration.history_servers import Server, clickhouse_server, fresh_database, redis_server
+
+SECRET_KEY = "a secret key for tests, long enough"
+
+
+@pytest.fixture(scope="session")
+def redis_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def clickhouse_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with clickhouse_server(tmp_path_factory.mktemp("clickhouse")) as server:
+        yield server
+
+
+@pytest.fixture
+async def redis(redis_node: Server) -> AsyncIterator[Redis]:
+    """An empty Redis."""
+    client = connect_redis(redis_node.url)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def clickhouse(clickhouse_node: Server) -> AsyncIterator[ClickHouse]:
+    """An empty database with the schema."""
+    async with fresh_database(clickhouse_node.url) as client:
+        yield client
+
+
+@pytest.fixture
+def scripts(redis: Redis) -> Scripts:
+    return Scripts(redis)
+
+
+@pytest.fixture
+def queue(scripts: Scripts) -> DocumentQueue:
+    return DocumentQueue(scripts, lease_ms=1000)
+
+
+@dataclass
+class Api:
+    """The User API in this process, a client with the admin's key, and what it stands on."""
+
+    app: FastAPI
+    admin: httpx2.AsyncClient
+    key: str
+    scripts: Scripts
+    queue: DocumentQueue
+    clickhouse: ClickHouse
+    blobs: FileBlobStore
+
+    def client(self, key: str | None) -> httpx2.AsyncClient:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        transport = httpx2.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx2.AsyncClient(transport=transport, base_url="http://api.test", headers=headers)
+
+    async def user(self, role: str = "member", email: str = "", **key: object) -> tuple[httpx2.AsyncClient, str]:
+        """Make a user with a key; returns a client and the user's id."""
+        email = email or f"{role}-{generate_key()[3:11].lower()}@example.com"
+        made = (await self.admin.post("/v1/users", json={"email": email, "name": role, "role": role})).json()
+        body = {"name": "test", **key}
+        shown = (await self.admin.post(f"/v1/users/{made['id']}/keys", json=body)).json()
+        return self.client(shown["key"]), made["id"]
+
+
+@asynccontextmanager
+async def running_api(redis_url: str, clickhouse: ClickHouse, folder: Path, **settings: object) -> AsyncIterator[Api]:
+    key = generate_key()
+    address = clickhouse.address
+    url = f"{address.url.replace('://', f'://{address.user}:{address.password}@')}{address.database}"
+    values = {"redis_url": redis_url, "clickhouse_url": url, "secret_key": SECRET_KEY, "admin_key": key}
+    app = create_app(ApiSettings.model_validate({**values, "blob_dir": folder, "log_level": "error", **settings}))
+    backends = app.state.backends
+    scripts = Scripts(backends.redis)
+    async with app.router.lifespan_context(app):
+        async with asyncio.timeout(10):
+            await app.state.bootstrap.prepared.wait()
+        await TemplateStore(scripts).ship(a_template())
+        api = Api(app, httpx2.AsyncClient(), key, scripts, DocumentQueue(scripts), clickhouse, FileBlobStore(folder))
+        async with api.client(key) as api.admin:
+            yield api
+
+
+def a_template(name: str = "letter") -> TemplateHead:
+    version = TemplateVersion(
+        version=1, sha256="ab" * 32, engines={"pdf": "typst", "docx": "docx"}, requires=("to.name",), created_at=1
+    )
+    return TemplateHead(
+        name=name,
+        visibility="shared",
+        engine="typst",
+        formats=("pdf", "docx"),
+        versions=(version,),
+        tags={"production": 1},
+        sample={"to": {"name": "Ada"}},
+        created_at=1,
+        updated_at=1,
+    )
+
+
+@pytest.fixture
+async def api(redis_node: Server, redis: Redis, clickhouse: ClickHouse, tmp_path: Path) -> AsyncIterator[Api]:
+    async with running_api(redis_node.url, clickhouse, tmp_path / "blobs") as running:
+        yield running
+
+
+@pytest.fixture
+async def shipping(api: Api) -> AsyncIterator[Shipper]:
+    """Ship events while the test runs."""
+    lease = RoleLease(api.scripts.redis, api.scripts.prefix, role="shipper", holder="test")
+    shipper = Shipper(api.scripts, api.clickhouse, api.blobs, lease, ShipperSettings(interval_s=0.02))
+    task = asyncio.create_task(shipper.run())
+    yield shipper
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,448 @@
+"""Documents over HTTP on real servers; the render processes are replaced by a pool that makes small files at once."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from contracts.errors import DocumentError, DocumentFailed
+from contracts.ids import new_id
+from contracts.templates import TemplateBundle
+from generator.bundles import Bundles
+from generator.renderers.port import Rendered, RenderRequest
+from generator.shipper import Shipper
+from generator.worker import Worker, WorkerSettings
+from generator.worker_metrics import WorkerMetrics
+from prometheus_client import CollectorRegistry
+from tests.conftest import WaitUntil
+from tests.integration.conftest import Api, running_api
+from tests.integration.history_servers import Server, redis_server
+
+LETTER = {"template": "letter", "data": {"to": {"name": "Ada"}}, "format": "pdf"}
+
+
+@dataclass
+class InstantPool:
+    """Renders at once: the content tells what was asked for. `gate` holds renders back; data may ask for a failure."""
+
+    size: int = 2
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def render(self, request: RenderRequest, timeout_s: float) -> Rendered:
+        await self.gate.wait()
+        data = json.loads(request.data)
+        if failure := data.get("fail"):
+            raise DocumentFailed(DocumentError(code=failure, message="It failed.", line=3, hint="Mend it."))
+        return Rendered(b"%PDF-" + request.data * data.get("times", 1), pages=1)
+
+
+class OneBundle(Bundles):
+    async def of(self, job: object) -> TemplateBundle:
+        return TemplateBundle.of_file("typst", b"= Hello", "main.typ")
+
+
+@pytest.fixture
+async def pool(api: Api, shipping: Shipper) -> AsyncIterator[InstantPool]:
+    """A worker that renders while the test runs; its pool's gate is open."""
+    pool, stop = InstantPool(), asyncio.Event()
+    pool.gate.set()
+    settings = WorkerSettings("test-worker", retry_delay_s=0, drain_s=0)
+    worker = Worker(api.queue, pool, api.blobs, OneBundle(api.blobs), settings, WorkerMetrics(CollectorRegistry()))
+    task = asyncio.create_task(worker.run(stop))
+    yield pool
+    stop.set()
+    await asyncio.wait_for(task, 10)
+
+
+async def request(client: httpx2.AsyncClient, headers: dict[str, str] | None = None, **changes: object) -> httpx2.Response:
+    return await client.post("/v1/documents", json={**LETTER, **changes}, headers=headers or {})
+
+
+async def completed(api: Api, **changes: object) -> dict[str, object]:
+    response = await request(api.admin, {"Prefer": "wait=10"}, **changes)
+    assert response.status_code == 200, response.text
+    return dict(response.json())
+
+
+async def test_a_request_is_accepted_with_its_links(api: Api) -> None:
+    response = await request(api.admin)
+    body = response.json()
+    assert response.status_code == 202 and body["status"] == "queued"
+    assert response.headers["Location"] == f"/v1/documents/{body['id']}"
+    assert body["links"]["content"].endswith(f"/v1/documents/{body['id']}/content")
+
+
+async def test_a_document_has_every_field_of_the_contract(api: Api, pool: InstantPool) -> None:
+    document = await completed(api, metadata={"order": "7"}, subject="c-17", lane="tenant", filename="A ü.pdf")
+    assert set(document) == {
+        *("id", "status", "format", "template", "user_id", "run", "attempts", "priority", "lane", "subject"),
+        *("metadata", "created_at", "started_at", "completed_at", "expires_at", "timings", "result", "error", "delivery"),
+    }
+    assert document["template"] == {"name": "letter", "version": 1, "sha256": "ab" * 32}
+    assert document["status"] == "completed" and document["lane"] == "tenant" and document["subject"] == "c-17"
+    assert document["delivery"] == {"status": "none", "attempts": 0, "next_attempt_at": None}
+    assert set(document["timings"]) == {"queued_ms", "render_ms", "total_ms"}  # type: ignore[call-overload]
+
+
+async def test_the_bytes_are_the_answer_when_accept_asks_for_them(api: Api, pool: InstantPool) -> None:
+    response = await request(api.admin, {"Accept": "application/pdf"})
+    assert response.status_code == 200 and response.content.startswith(b"%PDF-")
+    assert response.headers["Content-Type"] == "application/pdf"
+    assert response.headers["Location"].startswith("/v1/documents/")
+
+
+async def test_an_accept_header_that_fits_nothing_is_a_406_and_nothing_is_accepted(api: Api) -> None:
+    response = await request(api.admin, {"Accept": "image/gif"})
+    assert (response.status_code, response.json()["code"]) == (406, "not_acceptable")
+    assert (await api.queue.lengths())["open"] == 0
+
+
+async def test_waiting_for_a_document_that_fails_answers_its_error(api: Api, pool: InstantPool) -> None:
+    response = await request(api.admin, {"Prefer": "wait=10"}, data={"to": {"name": "A"}, "fail": "template_error"})
+    body = response.json()
+    assert response.status_code == 422 and response.headers["Preference-Applied"] == "wait=10"
+    assert (body["code"], body["error"]["line"], body["error"]["hint"]) == ("template_error", 3, "Mend it.")
+    document = (await api.admin.get(f"/v1/documents/{body['document_id']}")).json()
+    assert document["status"] == "failed" and document["error"]["template"] is None
+
+
+async def test_waiting_in_vain_answers_202(api: Api, pool: InstantPool) -> None:
+    pool.gate.clear()
+    response = await request(api.admin, {"Prefer": "wait=0"})
+    assert response.status_code == 202
+    pool.gate.set()
+    read = await api.admin.get(response.headers["Location"], params={"wait": 10})
+    assert read.json()["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer", "code"),
+    [
+        ({"template": "nope"}, "/template", "unknown_template"),
+        ({"template": "letter@9"}, "/template", "unknown_template"),
+        ({"template": "letter@beta"}, "/template", "unknown_template"),
+        ({"template": "../etc"}, "/template", "unknown_template"),
+        ({"format": "png"}, "/format", "unsupported_format"),
+        ({"format": "exe"}, "/format", "literal_error"),
+        ({"data": {"to": {}}}, "/data/to/name", "data_missing"),
+        ({"data": []}, "/data", "dict_type"),
+        ({"metadata": {"a": 1}}, "/metadata/a", "string_type"),
+        ({"metadata": {"a": "b" * 5000}}, "/metadata", "too_large"),
+        ({"colour": "red"}, "/colour", "unknown_field"),
+        ({"options": {"fast": True}}, "/options/fast", "unknown_field"),
+        ({"options": {"timeout_s": 999}}, "/options/timeout_s", "too_large"),
+        ({"filename": "../../x.pdf"}, "/filename", "invalid_value"),
+        ({"locale": "no such"}, "/locale", "invalid_value"),
+        ({"timezone": "Mars/Base"}, "/timezone", "invalid_value"),
+        ({"run_at": "2026-01-01T00:00:00"}, "/run_at", "timezone_aware"),
+        ({"callback_url": "ftp://example.com"}, "/callback_url", None),
+        ({"callback_url": "http://10.0.0.7/hook"}, "/callback_url", None),
+        ({"callback_url": "http://127.0.0.1:9000/"}, "/callback_url", None),
+        ({"callback_url": "http://[::1]/"}, "/callback_url", None),
+        ({"callback_url": "http://2130706433/"}, "/callback_url", None),
+        ({"source": {"engine": "html", "content": "<p>"}, "template": None}, "/source/engine", "not_available"),
+        ({"source": {"engine": "typst", "content": "x"}}, "", "template_or_source"),
+    ],
+)
+async def test_a_bad_field_is_named(api: Api, changes: dict[str, object], pointer: str, code: str | None) -> None:
+    response = await request(api.admin, **changes)
+    assert response.status_code == 422, response.text
+    (flaw,) = response.json()["errors"]
+    assert flaw["pointer"] == pointer
+    assert code is None or flaw["code"] == code
+    assert (await api.queue.lengths())["open"] == 0
+
+
+async def test_a_private_callback_says_which_setting_would_allow_it(api: Api) -> None:
+    flaw = (await request(api.admin, callback_url="http://127.0.0.1:9000/")).json()["errors"][0]
+    assert "PRESSWORK_WEBHOOK_ALLOW" in flaw["detail"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b'{"a": NaN}', b'{"template": "letter", "data": {"x": Infinity}}', b"\xff\xfe", b"[" * 5000, b'"\\ud800"'],
+)
+async def test_malformed_json_is_a_400(api: Api, body: bytes) -> None:
+    response = await api.admin.post("/v1/documents", content=body, headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.json()["code"]) == (400, "malformed_json"), response.text
+
+
+async def test_a_body_over_the_limit_is_a_413_whether_it_says_its_length_or_not(api: Api) -> None:
+    big = b'{"data": "' + b"x" * 2_000_000 + b'"}'
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(big), 65_536):
+            yield big[start : start + 65_536]
+
+    for content in (big, pieces()):
+        response = await api.admin.post("/v1/documents", content=content, headers={"Content-Type": "application/json"})
+        assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
+
+
+async def test_another_media_type_is_a_415(api: Api) -> None:
+    response = await api.admin.post("/v1/documents", content=b"a=b")
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
+
+
+async def test_unknown_query_parameters_are_refused(api: Api) -> None:
+    response = await api.admin.get("/v1/documents", params={"colour": "red", "limit": 1})
+    assert response.status_code == 422 and response.json()["errors"][0]["pointer"] == "/colour"
+
+
+async def test_an_idempotency_key_replays_whatever_the_order_of_the_fields(api: Api) -> None:
+    key = {"Idempotency-Key": "order-7"}
+    first = await request(api.admin, key)
+    body = json.dumps(dict(reversed(LETTER.items())))
+    replay = await api.admin.post("/v1/documents", content=body, headers={**key, "Content-Type": "application/json"})
+    assert replay.status_code == 202 and replay.json() == first.json()
+    assert replay.headers["Idempotency-Replayed"] == "true" and "Idempotency-Replayed" not in first.headers
+    other = await request(api.admin, key, subject="other")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+    client, _ = await api.user()
+    assert (await request(client, key)).json()["id"] != first.json()["id"]
+
+
+async def test_a_member_sees_its_own_documents_and_no_others(api: Api, shipping: Shipper, wait_until: WaitUntil) -> None:
+    ann, ann_id = await api.user(email="ann@example.com")
+    bob, _ = await api.user(email="bob@example.com")
+    path = (await request(ann)).headers["Location"]
+    assert (await ann.get(path)).status_code == 200
+    for answer in (
+        await bob.get(path),
+        await bob.get(f"{path}/events"),
+        await bob.get(f"{path}/content"),
+        await bob.post(f"{path}/cancel"),
+        await bob.post(f"{path}/retry"),
+        await bob.delete(path),
+    ):
+        assert (answer.status_code, answer.json()["detail"]) == (404, "There is no such document.")
+    assert (await api.admin.get(path)).status_code == 200
+
+    async def listed() -> bool:
+        return len((await ann.get("/v1/documents")).json()["items"]) == 1
+
+    await wait_until(listed, "the list shows the document")
+    assert (await bob.get("/v1/documents")).json()["items"] == []
+    assert (await bob.get("/v1/documents", params={"user_id": ann_id})).json()["items"] == []
+
+
+async def test_a_viewer_reads_what_its_key_allows_and_changes_nothing(api: Api) -> None:
+    own, _ = await api.user("viewer")
+    everyone, _ = await api.user("viewer", scopes=["all"])
+    path = (await request(api.admin)).headers["Location"]
+    assert (await own.get(path)).status_code == 404
+    assert (await everyone.get(path)).status_code == 200
+    assert (await request(everyone)).status_code == 403
+    for answer in (await everyone.post(f"{path}/cancel"), await everyone.delete(path)):
+        assert answer.status_code == 403
+
+
+async def test_lists_filter_by_every_field(api: Api, shipping: Shipper, wait_until: WaitUntil) -> None:
+    wanted = (await request(api.admin, subject="s-1", lane="l-1", metadata={"a": "1", "b": "2"}, format="docx")).json()["id"]
+    await request(api.admin)
+    document = (await api.admin.get(f"/v1/documents/{wanted}")).json()
+
+    async def both() -> bool:
+        return len((await api.admin.get("/v1/documents")).json()["items"]) == 2
+
+    await wait_until(both, "both documents are listed")
+    filters: list[dict[str, str]] = [
+        {"subject": "s-1"},
+        {"lane": "l-1"},
+        {"format": "docx"},
+        {"metadata[a]": "1"},
+        {"metadata[a]": "1", "metadata[b]": "2"},
+        {"created_before": document["created_at"].replace("Z", "+00:00"), "subject": "s-1", "created_after": "2020-01-01T00:00:00Z"},
+    ]
+    for filter_ in filters[:5]:
+        items = (await api.admin.get("/v1/documents", params=filter_)).json()["items"]
+        assert [item["id"] for item in items] == [wanted], filter_
+    for nothing in ({"metadata[a]": "2"}, {"status": "failed"}, {"template": "other"}, {"batch_id": str(uuid4())}, filters[5]):
+        assert (await api.admin.get("/v1/documents", params=nothing)).json()["items"] == [], nothing
+    assert (await api.admin.get("/v1/documents", params={"status": "queued", "template": "letter"})).json()["items"]
+
+
+async def test_content_has_a_type_a_name_a_tag_and_ranges(api: Api, pool: InstantPool) -> None:
+    document = await completed(api, filename="Rechnung ü 7.pdf")
+    path = f"/v1/documents/{document['id']}/content"
+    whole = await api.admin.get(path)
+    assert whole.headers["ETag"] == f'"{document["result"]["sha256"]}"'  # type: ignore[index]
+    assert whole.headers["X-Content-Type-Options"] == "nosniff" and "sandbox" in whole.headers["Content-Security-Policy"]
+    assert "filename*=UTF-8''Rechnung%20%C3%BC%207.pdf" in whole.headers["Content-Disposition"]
+    part = await api.admin.get(path, headers={"Range": "bytes=2-5"})
+    assert (part.status_code, part.content) == (206, whole.content[2:6])
+    assert part.headers["Content-Range"] == f"bytes 2-5/{len(whole.content)}"
+    assert (await api.admin.get(path, headers={"Range": "bytes=-3"})).content == whole.content[-3:]
+    beyond = await api.admin.get(path, headers={"Range": "bytes=999999-"})
+    assert beyond.status_code == 416 and beyond.headers["Content-Range"] == f"bytes */{len(whole.content)}"
+    assert (await api.admin.get(path, headers={"If-None-Match": whole.headers["ETag"]})).status_code == 304
+    head = await api.admin.head(path)
+    assert head.content == b"" and head.headers["Content-Length"] == str(len(whole.content))
+
+
+async def test_large_content_arrives_whole(api: Api, pool: InstantPool) -> None:
+    document = await completed(api, data={"to": {"name": "A"}, "times": 40_000})
+    content = (await api.admin.get(f"/v1/documents/{document['id']}/content")).content
+    assert len(content) == document["result"]["bytes"] > 1_000_000  # type: ignore[index]
+
+
+async def test_a_signed_link_needs_no_key_and_cannot_be_changed(api: Api, pool: InstantPool) -> None:
+    url = (await completed(api))["result"]["url"]  # type: ignore[index]
+    path = url.removeprefix("http://127.0.0.1:8000")
+    stranger = api.client(None)
+    assert (await stranger.get(path)).status_code == 200
+    assert (await stranger.get(path.partition("?")[0])).status_code == 401
+    assert (await stranger.get(path[:-2] + "xx")).status_code == 401
+    assert (await stranger.get(path.replace("expires=1", "expires=2"))).status_code == 401
+
+
+async def test_content_before_the_end_and_of_a_failure_are_told_apart(api: Api, pool: InstantPool) -> None:
+    pool.gate.clear()
+    path = (await request(api.admin)).headers["Location"]
+    early = await api.admin.get(f"{path}/content")
+    assert (early.status_code, early.json()["code"]) == (409, "not_ready")
+    pool.gate.set()
+    failed = await request(api.admin, {"Prefer": "wait=10"}, data={"to": {"name": "A"}, "fail": "template_error"})
+    late = await api.admin.get(f"/v1/documents/{failed.json()['document_id']}/content")
+    assert (late.status_code, late.json()["code"]) == (409, "document_failed")
+
+
+async def test_content_whose_bytes_are_gone_is_a_410(api: Api, pool: InstantPool) -> None:
+    document = await completed(api)
+    await api.blobs.delete_prefix(f"results/{document['id']}")
+    gone = await api.admin.get(f"/v1/documents/{document['id']}/content")
+    assert (gone.status_code, gone.json()["code"]) == (410, "expired")
+
+
+async def test_events_tell_the_whole_story_oldest_first(api: Api, pool: InstantPool) -> None:
+    document = await completed(api)
+    items = (await api.admin.get(f"/v1/documents/{document['id']}/events")).json()["items"]
+    assert [item["event"] for item in items] == ["accepted", "started", "completed"]
+    assert set(items[0]) == {"at", "event", "run", "attempt", "worker", "detail"}
+    assert items[1]["worker"] == "test-worker"
+
+
+async def test_events_stream_until_the_document_has_ended(api: Api, pool: InstantPool) -> None:
+    pool.gate.clear()
+    path = (await request(api.admin)).headers["Location"]
+    asyncio.get_running_loop().call_later(0.2, pool.gate.set)
+    response = await api.admin.get(f"{path}/events", headers={"Accept": "text/event-stream"})
+    assert response.headers["Content-Type"].startswith("text/event-stream")
+    names = [line[7:] for line in response.text.splitlines() if line.startswith("event: ")]
+    assert names == ["accepted", "started", "completed"]
+
+
+async def test_a_cancelled_document_can_be_retried(api: Api, pool: InstantPool) -> None:
+    pool.gate.clear()
+    path = (await request(api.admin)).headers["Location"]
+    cancelled = await api.admin.post(f"{path}/cancel")
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
+    again = await api.admin.post(f"{path}/cancel")
+    assert (again.status_code, again.json()["code"]) == (409, "already_ended")
+    pool.gate.set()
+    retried = await api.admin.post(f"{path}/retry")
+    assert (retried.json()["run"], retried.status_code) == (2, 200)
+    done = (await api.admin.get(path, params={"wait": 10})).json()
+    assert (done["status"], done["run"]) == ("completed", 2)
+
+
+async def test_a_retry_may_name_another_template_version(api: Api, pool: InstantPool) -> None:
+    path = f"/v1/documents/{(await completed(api))['id']}"
+    unknown = await api.admin.post(f"{path}/retry", json={"template": "letter@7"})
+    assert unknown.status_code == 422 and unknown.json()["errors"][0]["pointer"] == "/template"
+    assert (await api.admin.post(f"{path}/retry", json={"template": f"letter@sha256:{'ab' * 32}"})).status_code == 200
+
+
+async def test_a_deleted_document_leaves_nothing_but_its_log_row(api: Api, pool: InstantPool, wait_until: WaitUntil) -> None:
+    document = await completed(api)
+    path = f"/v1/documents/{document['id']}"
+
+    async def input_kept() -> bool:
+        return await api.blobs.size(f"inputs/{document['id']}") is not None
+
+    await wait_until(input_kept, "the input is in the blob store")
+    assert (await api.admin.delete(path)).status_code == 204
+    for answer in (await api.admin.get(path), await api.admin.get(f"{path}/content"), await api.admin.delete(path)):
+        assert answer.status_code == 404
+
+    async def logged() -> bool:
+        sql = "SELECT deleted FROM documents FINAL WHERE document_id = {id:UUID}"
+        return await api.clickhouse.rows(sql, {"id": str(document["id"])}) == [{"deleted": 1}]
+
+    await wait_until(logged, "the log row says deleted")
+    assert not [file for file in Path(api.blobs.root).rglob("*") if file.is_file() and str(document["id"]) in str(file)]
+    assert str(document["id"]) not in (await api.admin.get("/v1/documents")).text
+
+
+async def test_a_document_that_left_redis_is_read_retried_and_deleted_as_before(
+    api: Api, pool: InstantPool, wait_until: WaitUntil
+) -> None:
+    document = await completed(api)
+    path = f"/v1/documents/{document['id']}"
+
+    async def shipped() -> bool:
+        fields = await api.scripts.redis.hmget(f"{{pw}}:doc:{document['id']}", "seq", "shipped")
+        return fields[0] == fields[1]
+
+    await wait_until(shipped, "all events are shipped")
+    await api.scripts.redis.delete(f"{{pw}}:doc:{document['id']}", f"{{pw}}:job:{document['id']}")
+    from_history = (await api.admin.get(path)).json()
+    assert {**from_history, "result": None} == {**document, "result": None}
+    assert [e["event"] for e in (await api.admin.get(f"{path}/events")).json()["items"]][-1] == "completed"
+    assert (await api.admin.post(f"{path}/retry")).json()["run"] == 2
+    assert (await api.admin.get(path, params={"wait": 10})).json()["status"] == "completed"
+    assert (await api.admin.delete(path)).status_code == 204
+
+
+async def test_without_clickhouse_documents_are_made_and_what_only_it_knows_is_a_503(api: Api, pool: InstantPool) -> None:
+    api.app.state.backends.clickhouse.address = type(api.clickhouse.address)("http://127.0.0.1:9/", "x", "x", "x")
+    document = await completed(api)
+    assert (await api.admin.get(f"/v1/documents/{document['id']}/content")).status_code == 200
+    for path in ("/v1/documents", f"/v1/documents/{new_id()}"):
+        answer = await api.admin.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (503, "history_unavailable")
+    ready = await api.admin.get("/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+
+
+async def test_without_redis_requests_get_a_503_and_work_again_when_it_is_back(
+    api: Api, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    with redis_server(tmp_path / "redis") as server:
+        async with running_api(server.url, api.clickhouse, tmp_path / "blobs") as fragile:
+            kept = await request(fragile.admin)
+            await asyncio.to_thread(server.kill)
+            fragile.app.state.services.auth.forget()
+            answer = await request(fragile.admin)
+            assert (answer.status_code, answer.json()["code"]) == (503, "queue_unavailable")
+            assert int(answer.headers["Retry-After"]) > 0 and answer.json()["retryable"] is True
+            assert (await fragile.admin.get("/readyz")).status_code == 503
+            assert (await fragile.admin.get("/livez")).status_code == 200
+            await asyncio.to_thread(server.start)
+
+            async def accepted() -> bool:
+                return (await request(fragile.admin)).status_code == 202
+
+            await wait_until(accepted, "documents are accepted again")
+            assert (await fragile.admin.get(kept.headers["Location"])).json()["status"] == "queued"
+
+
+async def test_simulate_is_for_admins_unless_it_is_allowed(api: Api) -> None:
+    client, _ = await api.user()
+    options = {"simulate": {"seconds": 0.1, "pages": 2}}
+    assert (await request(client, options=options)).status_code == 403
+    assert (await request(api.admin, options=options)).status_code == 202
+
+
+async def test_a_users_own_limit_is_a_429(redis_node: Server, api: Api, tmp_path: Path) -> None:
+    async with running_api(redis_node.url, api.clickhouse, tmp_path, max_open_per_user=1) as small:
+        client, _ = await small.user(email="limited@example.com")
+        assert (await request(client)).status_code == 202
+        refused = await request(client)
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_documents")
+        assert int(refused.headers["Retry-After"]) > 0

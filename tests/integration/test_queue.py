@@ -1,0 +1,368 @@
+"""The queue's scripts on a real server: every transition compares state and token, and bears repetition."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from backends.queue import Claim, Completion, DocumentQueue, Failure, Idempotency, QueueLimits
+from backends.scripts import Scripts
+from contracts.documents import TRANSITIONS, DocumentRow, Result, Status
+from contracts.errors import Conflict, DocumentError, IdempotencyMismatch, NotFound, RateLimited, SystemFull
+from contracts.ids import new_id, now_ms
+from contracts.jobs import Callback, GenerationJob, PinnedTemplate
+from tests.conftest import WaitUntil
+
+ANN, BOB = new_id(), new_id()
+
+
+def a_job(user_id: UUID = ANN, **changes: object) -> GenerationJob:
+    now = now_ms()
+    plain = GenerationJob(
+        document_id=new_id(now),
+        user_id=user_id,
+        created_at=now,
+        template=PinnedTemplate(name="letter", version=1, sha256="ab" * 32, engine="typst"),
+        data={"big": 1731234567890123, "empty": [], "text": 'quote " and \\ and ☃'},
+        format="pdf",
+        filename="letter.pdf",
+        lane=str(user_id),
+        metadata={"order": "7"},
+    )
+    return plain.model_copy(update=changes)
+
+
+def a_result(claim: Claim) -> Completion:
+    result = Result(
+        key=f"results/{claim.job.document_id}/{claim.token}",
+        bytes=5,
+        sha256="cd" * 32,
+        pages=1,
+        content_type="application/pdf",
+        filename="letter.pdf",
+    )
+    return Completion(claim.job.document_id, claim.token, result, render_ms=12, expires_at=now_ms() + 60_000)
+
+
+def a_failure(claim: Claim, delay_ms: int | None = None) -> Failure:
+    error = DocumentError(code="template_error", message="no", line=3)
+    return Failure(claim.job.document_id, claim.token, error, render_ms=3, delay_ms=delay_ms)
+
+
+async def claim_one(queue: DocumentQueue, worker: str = "w") -> Claim:
+    (claim,) = await queue.claim(worker, 1, uuid4().hex)
+    return claim
+
+
+async def started(queue: DocumentQueue, job: GenerationJob | None = None) -> Claim:
+    await queue.enqueue(job or a_job())
+    claim = await claim_one(queue)
+    assert await queue.start([claim.ref]) == ["ok"]
+    return claim
+
+
+async def row(queue: DocumentQueue, document_id: UUID) -> DocumentRow:
+    found = await queue.live(document_id)
+    assert found is not None
+    return found
+
+
+async def history(queue: DocumentQueue, document_id: UUID) -> list[tuple[str, str]]:
+    return [(event.event, str(event.status)) for event in await queue.live_events(document_id)]
+
+
+async def test_a_document_goes_from_accepted_to_completed_with_its_data_unchanged(queue: DocumentQueue) -> None:
+    job = a_job()
+    await queue.enqueue(job)
+    claim = await claim_one(queue)
+    assert claim.job == job
+    await queue.start([claim.ref])
+    assert await queue.complete([a_result(claim)]) == ["ok"]
+    done = await row(queue, job.document_id)
+    assert (done.status, done.run, done.attempt, done.render_ms) == (Status.COMPLETED, 1, 1, 12)
+    assert done.metadata == {"order": "7"} and done.result and done.result.sha256 == "cd" * 32
+    assert await history(queue, job.document_id) == [
+        ("accepted", "queued"),
+        ("started", "rendering"),
+        ("completed", "completed"),
+    ]
+    assert (await queue.lengths())["open"] == 0
+
+
+async def test_each_transition_is_one_line_of_the_event_stream(queue: DocumentQueue, redis: Redis) -> None:
+    claim = await started(queue)
+    await queue.complete([a_result(claim)])
+    lines = [DocumentRow.model_validate_json(fields["d"]) for _, fields in await redis.xrange("{pw}:events")]
+    assert lines == await queue.live_events(claim.job.document_id)
+    assert [line.seq for line in lines] == [1, 2, 3]
+
+
+async def test_lanes_take_turns_whatever_one_of_them_floods(queue: DocumentQueue) -> None:
+    for _ in range(10):
+        await queue.enqueue(a_job(ANN))
+    for _ in range(3):
+        await queue.enqueue(a_job(BOB))
+    order = [(await claim_one(queue)).job.user_id for _ in range(7)]
+    assert order.count(BOB) == 3 and order[1::2] == [BOB, BOB, BOB]
+
+
+async def test_a_lane_named_like_another_user_is_not_that_users_lane(queue: DocumentQueue) -> None:
+    await queue.enqueue(a_job(BOB))
+    for _ in range(4):
+        await queue.enqueue(a_job(ANN, lane=str(BOB)))
+    order = [(await claim_one(queue)).job.user_id for _ in range(5)]
+    assert order[:2] == [BOB, ANN]
+
+
+async def test_priorities_are_served_eight_to_four_to_one_and_none_starves(queue: DocumentQueue) -> None:
+    for priority in ("batch", "normal", "interactive"):
+        for _ in range(13):
+            await queue.enqueue(a_job(priority=priority))
+    order = [(await claim_one(queue)).job.priority for _ in range(13)]
+    assert {priority: order.count(priority) for priority in order} == {"interactive": 8, "normal": 4, "batch": 1}
+
+
+async def test_a_claim_that_is_asked_again_gets_the_same_answer(queue: DocumentQueue) -> None:
+    for _ in range(4):
+        await queue.enqueue(a_job())
+    first = await queue.claim("w", 2, "request-1")
+    assert await queue.claim("w", 2, "request-1") == first
+    assert {claim.job.document_id for claim in await queue.claim("w", 9, "request-2")}.isdisjoint(
+        claim.job.document_id for claim in first
+    )
+
+
+async def test_every_transition_may_be_repeated(queue: DocumentQueue) -> None:
+    claim = await started(queue)
+    assert await queue.start([claim.ref]) == ["ok"]
+    assert await queue.complete([a_result(claim)]) == ["ok"]
+    assert await queue.complete([a_result(claim)]) == ["ok"]
+    assert len(await queue.live_events(claim.job.document_id)) == 3
+
+
+async def test_the_same_job_enqueued_twice_is_one_document(queue: DocumentQueue) -> None:
+    job = a_job()
+    assert await queue.enqueue(job) == await queue.enqueue(job)
+    assert (await queue.lengths())["open"] == 1
+    await claim_one(queue)
+    assert await queue.claim("w", 1, "again") == []
+
+
+async def test_an_expired_lease_gives_the_document_to_another_and_refuses_the_zombie(
+    queue: DocumentQueue, redis: Redis
+) -> None:
+    zombie = await started(queue)
+    await redis.zadd("{pw}:leases", {str(zombie.job.document_id): 1})
+    assert (await queue.reap()).requeued == [zombie.job.document_id]
+    assert await queue.complete([a_result(zombie)]) == ["stale"]
+    assert await queue.renew([zombie.ref]) == [False]
+    heir = await claim_one(queue)
+    assert heir.token > zombie.token and heir.crashes == 1
+    await queue.start([heir.ref])
+    assert await queue.fail([a_failure(zombie)]) == ["stale"]
+    assert await queue.complete([a_result(heir)]) == ["ok"]
+
+
+async def test_a_renewed_lease_is_not_reaped(queue: DocumentQueue, redis: Redis) -> None:
+    claim = await started(queue)
+    await redis.zadd("{pw}:leases", {str(claim.job.document_id): 1})
+    assert await queue.renew([claim.ref]) == [True]
+    assert (await queue.reap()).requeued == []
+
+
+async def test_three_crashes_set_a_document_aside(queue: DocumentQueue, redis: Redis) -> None:
+    job = a_job()
+    await queue.enqueue(job)
+    for crash in range(3):
+        claim = await claim_one(queue)
+        assert claim.crashes == crash
+        await queue.start([claim.ref])
+        await redis.zadd("{pw}:leases", {str(job.document_id): 1})
+        rescue = await queue.reap()
+    assert rescue.set_aside == [job.document_id]
+    dead = await row(queue, job.document_id)
+    assert dead.status == Status.FAILED and dead.error and dead.error.code == "crashed_repeatedly"
+
+
+async def test_a_document_that_had_not_started_is_not_blamed_for_a_crash(queue: DocumentQueue, redis: Redis) -> None:
+    job = a_job()
+    await queue.enqueue(job)
+    for _ in range(5):
+        assert (await claim_one(queue)).crashes == 0
+        await redis.zadd("{pw}:leases", {str(job.document_id): 1})
+        assert (await queue.reap()).requeued == [job.document_id]
+
+
+async def test_a_failed_attempt_comes_back_after_its_delay(queue: DocumentQueue) -> None:
+    claim = await started(queue)
+    await queue.fail([a_failure(claim, delay_ms=60_000)])
+    assert await queue.claim("w", 1, uuid4().hex) == []
+    assert await queue.promote(now_ms()) == 0
+    assert await queue.promote(now_ms() + 61_000) == 1
+    again = await claim_one(queue)
+    assert again.attempt == 1
+    await queue.start([again.ref])
+    await queue.fail([a_failure(again)])
+    assert (await row(queue, claim.job.document_id)).status == Status.FAILED
+
+
+async def test_a_scheduled_document_waits_for_its_time(queue: DocumentQueue) -> None:
+    later = now_ms() + 3_600_000
+    accepted = await queue.enqueue(a_job(run_at=later))
+    assert accepted.status == Status.SCHEDULED
+    await queue.promote(later - 1)
+    assert await queue.claim("w", 1, uuid4().hex) == []
+    await queue.promote(later)
+    assert (await claim_one(queue)).job.document_id == accepted.document_id
+
+
+@pytest.mark.parametrize("moment", ["queued", "claimed", "rendering", "delayed", "scheduled"])
+async def test_cancelling_works_at_every_moment(queue: DocumentQueue, moment: str) -> None:
+    job = a_job(run_at=now_ms() + 60_000) if moment == "scheduled" else a_job()
+    await queue.enqueue(job)
+    claim = await claim_one(queue) if moment not in ("queued", "scheduled") else None
+    if moment in ("rendering", "delayed") and claim:
+        await queue.start([claim.ref])
+    if moment == "delayed" and claim:
+        await queue.fail([a_failure(claim, delay_ms=10)])
+    await queue.cancel(job.document_id)
+    assert (await row(queue, job.document_id)).status == Status.CANCELLED
+    if claim:
+        assert await queue.start([claim.ref]) == ["stale"]
+        assert await queue.complete([a_result(claim)]) == ["stale"]
+    await queue.promote(now_ms() + 100_000)
+    assert await queue.claim("w", 1, uuid4().hex) == []
+    assert (await queue.lengths())["open"] == 0
+    with pytest.raises(Conflict, match="cancelled"):
+        await queue.cancel(job.document_id)
+
+
+async def test_a_retry_begins_a_new_run_and_an_old_place_in_the_lane_is_not_a_second_one(queue: DocumentQueue) -> None:
+    job = a_job()
+    await queue.enqueue(job)
+    await queue.cancel(job.document_id)
+    await queue.retry(job, "retry-1")
+    await queue.retry(job, "retry-1")
+    claim = await claim_one(queue)
+    assert (claim.run, claim.attempt) == (2, 0)
+    assert await queue.claim("w", 5, uuid4().hex) == []
+    await queue.start([claim.ref])
+    await queue.complete([a_result(claim)])
+    assert [name for name, _ in await history(queue, job.document_id)][-3:] == ["retried", "started", "completed"]
+
+
+async def test_only_an_ended_document_can_be_retried(queue: DocumentQueue) -> None:
+    job = a_job()
+    await queue.enqueue(job)
+    with pytest.raises(Conflict) as refused:
+        await queue.retry(job, "r")
+    assert refused.value.code == "not_ended"
+    with pytest.raises(NotFound):
+        await queue.retry(a_job(), "r")
+
+
+async def test_released_documents_go_to_the_front_and_no_attempt_is_counted(queue: DocumentQueue) -> None:
+    first, second = a_job(), a_job()
+    await queue.enqueue(first)
+    await queue.enqueue(second)
+    claim = await claim_one(queue)
+    await queue.start([claim.ref])
+    assert await queue.release([claim.ref]) == 1
+    assert await queue.release([claim.ref]) == 0
+    again = await claim_one(queue)
+    assert (again.job.document_id, again.attempt, again.crashes) == (first.document_id, 0, 0)
+
+
+async def test_deleting_cancels_first_and_forgets_the_data(queue: DocumentQueue, redis: Redis) -> None:
+    job = a_job()
+    await queue.enqueue(job)
+    await queue.delete(job.document_id)
+    assert [name for name, _ in await history(queue, job.document_id)] == ["accepted", "cancelled", "deleted"]
+    assert await queue.job(job.document_id) is None
+    with pytest.raises(NotFound):
+        await queue.delete(job.document_id)
+    with pytest.raises(NotFound):
+        await queue.cancel(job.document_id)
+
+
+async def test_the_end_of_a_run_with_a_callback_makes_its_delivery_due(queue: DocumentQueue, redis: Redis) -> None:
+    claim = await started(queue, a_job(callback=Callback(url="https://example.com/hook", headers={"X-Team": "a"})))
+    assert await redis.zcard("{pw}:due") == 0
+    await queue.complete([a_result(claim)])
+    member = f"{claim.job.document_id}:1"
+    assert await redis.zrange("{pw}:due", 0, -1) == [member]
+    delivery = await redis.hgetall(f"{{pw}}:delivery:{member}")
+    assert delivery["type"] == "document.completed" and delivery["status"] == "pending"
+    assert (await row(queue, claim.job.document_id)).delivery.status == "pending"
+
+
+async def test_an_idempotency_key_replays_the_same_answer_and_refuses_another_body(queue: DocumentQueue) -> None:
+    key = Idempotency("scoped-key", "body-1")
+    first = await queue.enqueue(a_job(), key)
+    replay = await queue.enqueue(a_job(), key)
+    assert replay.replayed and replay.document_id == first.document_id and not first.replayed
+    with pytest.raises(IdempotencyMismatch):
+        await queue.enqueue(a_job(), Idempotency("scoped-key", "body-2"))
+    assert (await queue.lengths())["open"] == 1
+
+
+async def test_fifty_with_one_idempotency_key_make_one_document(queue: DocumentQueue) -> None:
+    answers = await asyncio.gather(*(queue.enqueue(a_job(), Idempotency("k", "f")) for _ in range(50)))
+    assert len({answer.document_id for answer in answers}) == 1
+    assert [answer.replayed for answer in answers].count(False) == 1
+
+
+async def test_limits_of_a_user_and_of_the_system_are_told_apart(scripts: Scripts) -> None:
+    queue = DocumentQueue(scripts, QueueLimits(max_open=3, max_open_per_user=2))
+    for _ in range(2):
+        await queue.enqueue(a_job(ANN))
+    with pytest.raises(RateLimited):
+        await queue.enqueue(a_job(ANN))
+    await queue.enqueue(a_job(BOB))
+    with pytest.raises(SystemFull):
+        await queue.enqueue(a_job(BOB))
+    claim = await claim_one(queue)
+    await queue.start([claim.ref])
+    await queue.complete([a_result(claim)])
+    await queue.enqueue(a_job(claim.job.user_id))
+
+
+async def test_a_document_that_left_redis_can_be_restored_and_run_again(queue: DocumentQueue, redis: Redis) -> None:
+    claim = await started(queue)
+    await queue.complete([a_result(claim)])
+    last = await row(queue, claim.job.document_id)
+    await redis.flushall()
+    await queue.restore(last, claim.job)
+    assert await queue.live(claim.job.document_id) == last
+    await queue.retry(claim.job, "r")
+    again = await claim_one(queue)
+    assert again.run == 2 and again.token > claim.token
+    await queue.start([again.ref])
+    assert await queue.complete([a_result(again)]) == ["ok"]
+    assert (await row(queue, claim.job.document_id)).seq == last.seq + 3
+
+
+async def test_scripts_only_make_the_transitions_that_the_contract_names(queue: DocumentQueue, redis: Redis) -> None:
+    claim = await started(queue)
+    await queue.fail([a_failure(claim, delay_ms=0)])
+    await queue.promote(now_ms() + 1)
+    claim = await claim_one(queue)
+    await queue.start([claim.ref])
+    await redis.zadd("{pw}:leases", {str(claim.job.document_id): 1})
+    await queue.reap()
+    await queue.cancel(claim.job.document_id)
+    await queue.retry(claim.job, "r")
+    rows = await queue.live_events(claim.job.document_id)
+    for before, after in zip(rows, rows[1:], strict=False):
+        assert after.status in TRANSITIONS[before.status], (before.status, after.status)
+
+
+async def test_waiting_workers_are_woken_by_a_new_document(queue: DocumentQueue, wait_until: WaitUntil) -> None:
+    waiting = asyncio.create_task(queue.wait_for_work(timeout_s=2))
+    await queue.enqueue(a_job())
+
+    async def woken() -> bool:
+        return waiting.done()
+
+    await wait_until(woken, "the waiting worker wakes", deadline_s=1.5)
