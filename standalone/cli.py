@@ -64,6 +64,43 @@ def up(
 
 
 @app.command()
+def listen(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 9000,
+    secret: Annotated[
+        str | None, _setting("WEBHOOK_SECRET", "Signing secret, whsec_...", "the one of the key's user")
+    ] = None,
+    api_url: Annotated[
+        str, _setting("PUBLIC_URL", "Where to ask for the secret.", "http://127.0.0.1:8000")
+    ] = "http://127.0.0.1:8000",
+    key: Annotated[str | None, _setting("ADMIN_KEY", "API key to ask with.", "the one in the data directory")] = None,
+    data_dir: Annotated[str, _setting("DATA_DIR", "Data directory of `presswork up`.", "./var")] = "./var",
+    status: Annotated[int, typer.Option(help="Status to answer with.", min=200, max=599)] = 200,
+    fail_first: Annotated[int, typer.Option(help="Answer 500 to this many calls first.", min=0)] = 0,
+    count: Annotated[int, typer.Option(help="End after this many calls; 0: never.", min=0)] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per call.")] = False,
+) -> None:
+    """Receive webhooks on this machine: verify each signature and print what came.
+
+    Give its address as `callback_url` and start Presswork with PRESSWORK_WEBHOOK_ALLOW_CIDRS=127.0.0.1/32.
+    """
+    from standalone.listen import listen as run
+
+    run(
+        host,
+        port,
+        secret,
+        api_url=api_url,
+        key=key,
+        data_dir=data_dir,
+        status=status,
+        fail_first=fail_first,
+        count=count,
+        as_json=as_json,
+    )
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     from importlib.metadata import version as installed_version

@@ -69,6 +69,13 @@ def test_a_new_key_has_the_form_of_a_key() -> None:
     assert well_formed(presswork("keys", "new").stdout.strip())
 
 
+def test_listen_explains_itself_and_refuses_a_taken_port(taken_port: int) -> None:
+    assert "--fail-first" in presswork("listen", "--help").stdout
+    result = presswork("listen", "--port", str(taken_port), "--secret", "whsec_" + "QUJD" * 8)
+    assert result.returncode == 1
+    assert str(taken_port) in result.stderr
+
+
 def test_version_is_the_installed_one() -> None:
     assert presswork("version").stdout.startswith("presswork 0.")
 
