@@ -2,14 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
 import httpx2
 import pytest
+from prometheus_client import CollectorRegistry
 
+from backends.clickhouse import ClickHouse
 from contracts.errors import DocumentError, DocumentFailed
 from contracts.ids import new_id
 from contracts.templates import TemplateBundle
@@ -18,7 +20,6 @@ from generator.renderers.port import Rendered, RenderRequest
 from generator.shipper import Shipper
 from generator.worker import Worker, WorkerSettings
 from generator.worker_metrics import WorkerMetrics
-from prometheus_client import CollectorRegistry
 from tests.conftest import WaitUntil
 from tests.integration.conftest import Api, running_api
 from tests.integration.history_servers import Server, redis_server
@@ -59,7 +60,9 @@ async def pool(api: Api, shipping: Shipper) -> AsyncIterator[InstantPool]:
     await asyncio.wait_for(task, 10)
 
 
-async def request(client: httpx2.AsyncClient, headers: dict[str, str] | None = None, **changes: object) -> httpx2.Response:
+async def request(
+    client: httpx2.AsyncClient, headers: dict[str, str] | None = None, **changes: object
+) -> httpx2.Response:
     return await client.post("/v1/documents", json={**LETTER, **changes}, headers=headers or {})
 
 
@@ -81,7 +84,17 @@ async def test_a_document_has_every_field_of_the_contract(api: Api, pool: Instan
     document = await completed(api, metadata={"order": "7"}, subject="c-17", lane="tenant", filename="A ü.pdf")
     assert set(document) == {
         *("id", "status", "format", "template", "user_id", "run", "attempts", "priority", "lane", "subject"),
-        *("metadata", "created_at", "started_at", "completed_at", "expires_at", "timings", "result", "error", "delivery"),
+        *(
+            "metadata",
+            "created_at",
+            "started_at",
+            "completed_at",
+            "expires_at",
+            "timings",
+            "result",
+            "error",
+            "delivery",
+        ),
     }
     assert document["template"] == {"name": "letter", "version": 1, "sha256": "ab" * 32}
     assert document["status"] == "completed" and document["lane"] == "tenant" and document["subject"] == "c-17"
@@ -207,7 +220,9 @@ async def test_an_idempotency_key_replays_whatever_the_order_of_the_fields(api: 
     assert (await request(client, key)).json()["id"] != first.json()["id"]
 
 
-async def test_a_member_sees_its_own_documents_and_no_others(api: Api, shipping: Shipper, wait_until: WaitUntil) -> None:
+async def test_a_member_sees_its_own_documents_and_no_others(
+    api: Api, shipping: Shipper, wait_until: WaitUntil
+) -> None:
     ann, ann_id = await api.user(email="ann@example.com")
     bob, _ = await api.user(email="bob@example.com")
     path = (await request(ann)).headers["Location"]
@@ -243,7 +258,9 @@ async def test_a_viewer_reads_what_its_key_allows_and_changes_nothing(api: Api) 
 
 
 async def test_lists_filter_by_every_field(api: Api, shipping: Shipper, wait_until: WaitUntil) -> None:
-    wanted = (await request(api.admin, subject="s-1", lane="l-1", metadata={"a": "1", "b": "2"}, format="docx")).json()["id"]
+    wanted = (await request(api.admin, subject="s-1", lane="l-1", metadata={"a": "1", "b": "2"}, format="docx")).json()[
+        "id"
+    ]
     await request(api.admin)
     document = (await api.admin.get(f"/v1/documents/{wanted}")).json()
 
@@ -257,12 +274,22 @@ async def test_lists_filter_by_every_field(api: Api, shipping: Shipper, wait_unt
         {"format": "docx"},
         {"metadata[a]": "1"},
         {"metadata[a]": "1", "metadata[b]": "2"},
-        {"created_before": document["created_at"].replace("Z", "+00:00"), "subject": "s-1", "created_after": "2020-01-01T00:00:00Z"},
+        {
+            "created_before": document["created_at"].replace("Z", "+00:00"),
+            "subject": "s-1",
+            "created_after": "2020-01-01T00:00:00Z",
+        },
     ]
     for filter_ in filters[:5]:
         items = (await api.admin.get("/v1/documents", params=filter_)).json()["items"]
         assert [item["id"] for item in items] == [wanted], filter_
-    for nothing in ({"metadata[a]": "2"}, {"status": "failed"}, {"template": "other"}, {"batch_id": str(uuid4())}, filters[5]):
+    for nothing in (
+        {"metadata[a]": "2"},
+        {"status": "failed"},
+        {"template": "other"},
+        {"batch_id": str(uuid4())},
+        filters[5],
+    ):
         assert (await api.admin.get("/v1/documents", params=nothing)).json()["items"] == [], nothing
     assert (await api.admin.get("/v1/documents", params={"status": "queued", "template": "letter"})).json()["items"]
 
@@ -272,7 +299,9 @@ async def test_content_has_a_type_a_name_a_tag_and_ranges(api: Api, pool: Instan
     path = f"/v1/documents/{document['id']}/content"
     whole = await api.admin.get(path)
     assert whole.headers["ETag"] == f'"{document["result"]["sha256"]}"'  # type: ignore[index]
-    assert whole.headers["X-Content-Type-Options"] == "nosniff" and "sandbox" in whole.headers["Content-Security-Policy"]
+    assert (
+        whole.headers["X-Content-Type-Options"] == "nosniff" and "sandbox" in whole.headers["Content-Security-Policy"]
+    )
     assert "filename*=UTF-8''Rechnung%20%C3%BC%207.pdf" in whole.headers["Content-Disposition"]
     part = await api.admin.get(path, headers={"Range": "bytes=2-5"})
     assert (part.status_code, part.content) == (206, whole.content[2:6])
@@ -358,7 +387,9 @@ async def test_a_retry_may_name_another_template_version(api: Api, pool: Instant
     assert (await api.admin.post(f"{path}/retry", json={"template": f"letter@sha256:{'ab' * 32}"})).status_code == 200
 
 
-async def test_a_deleted_document_leaves_nothing_but_its_log_row(api: Api, pool: InstantPool, wait_until: WaitUntil) -> None:
+async def test_a_deleted_document_leaves_nothing_but_its_log_row(
+    api: Api, pool: InstantPool, wait_until: WaitUntil
+) -> None:
     document = await completed(api)
     path = f"/v1/documents/{document['id']}"
 
@@ -399,7 +430,9 @@ async def test_a_document_that_left_redis_is_read_retried_and_deleted_as_before(
     assert (await api.admin.delete(path)).status_code == 204
 
 
-async def test_without_clickhouse_documents_are_made_and_what_only_it_knows_is_a_503(api: Api, pool: InstantPool) -> None:
+async def test_without_clickhouse_documents_are_made_and_what_only_it_knows_is_a_503(
+    api: Api, pool: InstantPool
+) -> None:
     api.app.state.backends.clickhouse.address = type(api.clickhouse.address)("http://127.0.0.1:9/", "x", "x", "x")
     document = await completed(api)
     assert (await api.admin.get(f"/v1/documents/{document['id']}/content")).status_code == 200
@@ -410,26 +443,31 @@ async def test_without_clickhouse_documents_are_made_and_what_only_it_knows_is_a
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
 
 
-async def test_without_redis_requests_get_a_503_and_work_again_when_it_is_back(
-    api: Api, tmp_path: Path, wait_until: WaitUntil
-) -> None:
+@pytest.fixture
+def mortal_redis(tmp_path: Path) -> Iterator[Server]:
     with redis_server(tmp_path / "redis") as server:
-        async with running_api(server.url, api.clickhouse, tmp_path / "blobs") as fragile:
-            kept = await request(fragile.admin)
-            await asyncio.to_thread(server.kill)
-            fragile.app.state.services.auth.forget()
-            answer = await request(fragile.admin)
-            assert (answer.status_code, answer.json()["code"]) == (503, "queue_unavailable")
-            assert int(answer.headers["Retry-After"]) > 0 and answer.json()["retryable"] is True
-            assert (await fragile.admin.get("/readyz")).status_code == 503
-            assert (await fragile.admin.get("/livez")).status_code == 200
-            await asyncio.to_thread(server.start)
+        yield server
 
-            async def accepted() -> bool:
-                return (await request(fragile.admin)).status_code == 202
 
-            await wait_until(accepted, "documents are accepted again")
-            assert (await fragile.admin.get(kept.headers["Location"])).json()["status"] == "queued"
+async def test_without_redis_requests_get_a_503_and_work_again_when_it_is_back(
+    mortal_redis: Server, clickhouse: ClickHouse, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    async with running_api(mortal_redis.url, clickhouse, tmp_path / "blobs") as fragile:
+        kept = await request(fragile.admin)
+        await asyncio.to_thread(mortal_redis.kill)
+        fragile.app.state.services.auth.forget()
+        answer = await request(fragile.admin)
+        assert (answer.status_code, answer.json()["code"]) == (503, "queue_unavailable")
+        assert int(answer.headers["Retry-After"]) > 0 and answer.json()["retryable"] is True
+        assert (await fragile.admin.get("/readyz")).status_code == 503
+        assert (await fragile.admin.get("/livez")).status_code == 200
+        await asyncio.to_thread(mortal_redis.start)
+
+        async def accepted() -> bool:
+            return (await request(fragile.admin)).status_code == 202
+
+        await wait_until(accepted, "documents are accepted again")
+        assert (await fragile.admin.get(kept.headers["Location"])).json()["status"] == "queued"
 
 
 async def test_simulate_is_for_admins_unless_it_is_allowed(api: Api) -> None:
