@@ -3,19 +3,21 @@
 Part of shipping: `accepted` is not confirmed before its job is in the blob store.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from itertools import batched
 from typing import cast
 from uuid import UUID
+
+from redis.exceptions import RedisError
 
 from backends.blobs import BlobStore
 from backends.scripts import Scripts
 from contracts.errors import QueueUnavailable
 from contracts.jobs import input_key
-from redis.exceptions import RedisError
 
-#: Jobs copied at a time: each may have a megabyte.
+#: Jobs read at a time (each may have a megabyte), and how many bytes are gathered for one sync of the disk.
 STEP = 128
+ENOUGH_BYTES = 32 << 20
 
 
 class InputKeeper:
@@ -28,30 +30,32 @@ class InputKeeper:
 
     async def keep(self, document_ids: Collection[str]) -> int:
         """Copy the jobs of these documents; those that Redis has no more were deleted. Returns how many were copied."""
-        kept = 0
+        kept, waiting = 0, dict[str, bytes]()
         for step in batched(sorted(document_ids), STEP):
-            jobs = await self._ask("GET", "job:", step)
-            found = {id_: cast(str, job) for id_, job in zip(step, jobs, strict=True) if job is not None}
-            await self._blobs.put_many({_key(id_): job.encode() for id_, job in found.items()})
-            await self.drop(await self._deleted_since(tuple(found)))
-            kept += len(found)
-        return kept
+            jobs = await self._ask("GET", step)
+            waiting |= {id_: cast(str, job).encode() for id_, job in zip(step, jobs, strict=True) if job is not None}
+            if sum(map(len, waiting.values())) > ENOUGH_BYTES:
+                kept += await self._put(waiting)
+                waiting = {}
+        return kept + await self._put(waiting)
 
     async def drop(self, document_ids: Collection[str]) -> None:
         """Remove the inputs of deleted documents."""
         for id_ in document_ids:
             await self._blobs.delete(_key(id_))
 
-    async def _deleted_since(self, ids: tuple[str, ...]) -> list[str]:
-        """Find whose data was deleted while we copied it: a deletion that came first must not be undone."""
-        alive = await self._ask("EXISTS", "job:", ids)
-        return [id_ for id_, exists in zip(ids, alive, strict=True) if not exists]
+    async def _put(self, jobs: Mapping[str, bytes]) -> int:
+        await self._blobs.put_many({_key(id_): job for id_, job in jobs.items()})
+        # Whose data was deleted while we copied it? A deletion that came first must not be undone.
+        exist = await self._ask("EXISTS", jobs)
+        await self.drop([id_ for id_, exists in zip(jobs, exist, strict=True) if not exists])
+        return len(jobs)
 
-    async def _ask(self, command: str, kind: str, ids: tuple[str, ...]) -> list[object]:
+    async def _ask(self, command: str, ids: Iterable[str]) -> list[object]:
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
                 for id_ in ids:
-                    pipe.execute_command(command, f"{self._prefix}{kind}{id_}")
+                    pipe.execute_command(command, f"{self._prefix}job:{id_}")
                 return list(await pipe.execute())
         except (RedisError, OSError) as error:
             raise QueueUnavailable() from error

@@ -6,15 +6,16 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import batched
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import uuid4
 
 import structlog
+from redis.client import NEVER_DECODE
+from redis.exceptions import RedisError
+
 from backends.scripts import Scripts
 from contracts.errors import QueueUnavailable
 from contracts.ids import now_ms
-from redis.client import NEVER_DECODE
-from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
 
@@ -26,8 +27,7 @@ CONFIRM_STEP = 500
 ExecuteCommand = Callable[..., Awaitable[list[tuple[bytes, dict[bytes, bytes]]]]]
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One event: its id in the stream, its kind (`d`, `u`, `k`, `w`), its JSON line."""
 
     id: str

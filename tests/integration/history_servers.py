@@ -1,13 +1,13 @@
-"""Real servers for the history's tests: one embedded node and one Redis per module, a database and a prefix per test."""
+"""Real servers for the history's tests: a node and a Redis per module, a database and a prefix per test."""
 
 import asyncio
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID, uuid4
@@ -113,9 +113,9 @@ async def fresh_prefix(url: str) -> AsyncIterator[Scripts]:
         await redis.aclose()
 
 
-async def wait_until(condition: Callable[[], Awaitable[bool]], what: str, deadline_s: float = 30) -> None:
+async def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = 60) -> None:
     deadline = time.monotonic() + deadline_s
-    while not await condition():
+    while not condition():
         assert time.monotonic() < deadline, f"waited {deadline_s} s in vain: {what}"
         await asyncio.sleep(0.02)
 
@@ -134,10 +134,3 @@ def job(user_id: UUID | None = None, **changes: object) -> GenerationJob:
         lane=str(user),
     )
     return plain.model_copy(update=changes)
-
-
-def renamed(clickhouse: ClickHouse, url: str) -> ClickHouse:
-    """The same database behind another address, such as a proxy's."""
-    other = ClickHouse(url)
-    other.address = replace(other.address, database=clickhouse.address.database)
-    return other

@@ -1,0 +1,419 @@
+"""From the stream to ClickHouse: every event exactly once, whatever dies in between."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import AsyncMock
+from uuid import UUID, uuid4
+
+import pytest
+from aiohttp import ClientSession, web
+
+from backends.accounts import Accounts
+from backends.blobs import FileBlobStore
+from backends.clickhouse import ClickHouse
+from backends.event_log import EventLog
+from backends.migrations.runner import migrate
+from backends.queue import Completion, DocumentQueue
+from backends.role_lease import RoleLease
+from backends.scripts import Scripts
+from contracts.deliveries import DeliveryAttempt
+from contracts.documents import Result
+from contracts.errors import HistoryUnavailable
+from contracts.ids import new_id, now_ms
+from contracts.jobs import Callback, GenerationJob, input_key
+from contracts.users import KeyRow, UserRow
+from generator.shipper import Shipper, ShipperSettings
+from tests.integration.history_servers import (
+    Server,
+    clickhouse_server,
+    fresh_database,
+    fresh_prefix,
+    job,
+    redis_server,
+    wait_until,
+)
+
+TTL_S = 600
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with clickhouse_server(tmp_path_factory.mktemp("clickhouse")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@dataclass
+class Stage:
+    """A database, a prefix and a folder of their own, and the shippers that work on them."""
+
+    scripts: Scripts
+    clickhouse: ClickHouse
+    blobs: FileBlobStore
+
+    @property
+    def queue(self) -> DocumentQueue:
+        return DocumentQueue(self.scripts)
+
+    def shipper(self, clickhouse: ClickHouse | None = None, *, max_rows: int = 10_000) -> Shipper:
+        lease = RoleLease(self.scripts.redis, self.scripts.prefix, role="ship", holder=uuid4().hex, ttl_ms=1000)
+        settings = ShipperSettings(interval_s=0.02, max_rows=max_rows, live_ttl_s=TTL_S, max_backoff_s=0.3)
+        return Shipper(self.scripts, clickhouse or self.clickhouse, self.blobs, lease, settings)
+
+    async def accept(self, *jobs: GenerationJob) -> None:
+        for one in jobs:
+            await self.queue.enqueue(one)
+
+    async def finish(self, want: int) -> list[UUID]:
+        """Claim, start and complete up to `want` documents."""
+        claims = await self.queue.claim("w1", want, uuid4().hex)
+        await self.queue.start([claim.ref for claim in claims])
+        await self.queue.complete([Completion(*claim.ref, RESULT, render_ms=12, expires_at=None) for claim in claims])
+        return [claim.job.document_id for claim in claims]
+
+    async def add(self, kind: str, line: str) -> None:
+        await self.scripts.redis.xadd(f"{self.scripts.prefix}events", {kind: line})
+
+    async def count(self, table: str, what: str = "count()") -> int:
+        return int(str((await self.clickhouse.rows(f"SELECT {what} AS n FROM {table}"))[0]["n"]))
+
+    async def ttl(self, kind: str, document_id: UUID) -> int:
+        return await self.scripts.redis.ttl(f"{self.scripts.prefix}{kind}:{document_id}")
+
+    async def waiting(self) -> int:
+        return await EventLog(self.scripts).length()
+
+
+RESULT = Result(
+    key="results/x/1", bytes=4321, sha256="cd" * 32, pages=3, content_type="application/pdf", filename="a.pdf"
+)
+
+
+@pytest.fixture
+async def stage(node: Server, broker: Server, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with fresh_database(node.url) as clickhouse, fresh_prefix(broker.url) as scripts:
+        yield Stage(scripts, clickhouse, FileBlobStore(tmp_path / "blobs"))
+
+
+async def test_a_document_arrives_with_every_field_it_had(stage: Stage) -> None:
+    nasty = job(subject='cust"omer\\7\n', metadata={"seq": "9", 'quo"te': "Ж\t€"}, lane="tenant 42")
+    await stage.accept(nasty)
+    await stage.finish(1)
+    live = await stage.queue.live_events(nasty.document_id)
+    assert await stage.shipper().ship_once() == len(live) == 3
+    found = await stage.clickhouse.rows("SELECT * FROM documents FINAL")
+    assert len(found) == 1
+    for name, value in live[-1].model_dump(mode="json").items():
+        if name not in ("result", "error", "delivery", "detail"):
+            assert found[0][name] == value, name
+    assert Result.model_validate_json(str(found[0]["result"])) == RESULT
+    assert (found[0]["bytes"], found[0]["pages"], found[0]["error_code"]) == (4321, 3, "")
+
+
+async def test_shipping_trims_the_stream_and_lets_only_ended_documents_expire(stage: Stage) -> None:
+    ended, waiting = job(), job()
+    await stage.accept(ended)
+    assert await stage.finish(1) == [ended.document_id]
+    await stage.accept(waiting)
+    await stage.shipper().ship_once()
+    assert await stage.waiting() == 0
+    assert 0 < await stage.ttl("doc", ended.document_id) <= TTL_S
+    assert 0 < await stage.ttl("job", ended.document_id) <= TTL_S
+    assert await stage.ttl("doc", waiting.document_id) == -1
+    assert await stage.ttl("job", waiting.document_id) == -1
+
+
+async def test_a_document_whose_webhook_is_due_does_not_expire(stage: Stage) -> None:
+    called = job(callback=Callback(url="https://example.com/hook"))
+    await stage.accept(called)
+    await stage.finish(1)
+    await stage.shipper().ship_once()
+    assert await stage.ttl("doc", called.document_id) == -1
+
+
+async def test_a_job_is_in_the_blob_store_before_its_event_leaves_redis(stage: Stage) -> None:
+    accepted = job()
+    await stage.accept(accepted)
+    await stage.shipper().ship_once()
+    kept = await stage.blobs.get(input_key(accepted.document_id))
+    assert kept is not None and GenerationJob.model_validate_json(kept) == accepted
+
+
+async def test_a_retry_keeps_the_job_it_was_made_with(stage: Stage) -> None:
+    first = job()
+    await stage.accept(first)
+    await stage.finish(1)
+    await stage.shipper().ship_once()
+    second = first.model_copy(update={"filename": "other.pdf"})
+    await stage.queue.retry(second, "r1")
+    await stage.shipper().ship_once()
+    kept = await stage.blobs.get(input_key(first.document_id))
+    assert kept is not None and GenerationJob.model_validate_json(kept) == second
+
+
+@pytest.mark.parametrize("shipped_before", [True, False])
+async def test_a_deleted_documents_input_is_gone_and_its_row_says_so(stage: Stage, shipped_before: bool) -> None:
+    doomed = job()
+    await stage.accept(doomed)
+    if shipped_before:
+        await stage.shipper().ship_once()
+    await stage.queue.delete(doomed.document_id)
+    await stage.shipper().ship_once()
+    assert await stage.blobs.get(input_key(doomed.document_id)) is None
+    assert await stage.count("documents FINAL", "sum(deleted)") == 1
+    assert 0 < await stage.ttl("doc", doomed.document_id) <= TTL_S
+
+
+async def test_users_keys_and_deliveries_arrive_in_their_tables(stage: Stage) -> None:
+    now, accounts = now_ms(), Accounts(stage.scripts)
+    user = UserRow(
+        user_id=new_id(),
+        email="A@x.io",
+        email_norm="a@x.io",
+        name="A",
+        role="admin",
+        status="active",
+        attrs={"deep": {"list": [1, None]}},
+        webhook_secret="sealed",
+        created_at=now,
+        updated_at=now,
+        version=1,
+    )
+    key = KeyRow(
+        key_id=new_id(), user_id=user.user_id, name="k", prefix="pw_abc", digest="ff", scopes=("all",), created_at=now
+    )
+    await accounts.put_user(user, "user.created", None)
+    await accounts.put_key(key, "key.created", user.user_id)
+    attempt = DeliveryAttempt(
+        delivery_id=uuid4(),
+        attempt=1,
+        document_id=new_id(),
+        user_id=user.user_id,
+        run=1,
+        type="document.completed",
+        url="https://example.com/",
+        status="pending",
+        http_status=503,
+        at=now,
+        created_at=now,
+    )
+    await stage.add("w", attempt.model_dump_json())
+    assert await stage.shipper().ship_once() == 3
+    assert await stage.count("users FINAL") == await stage.count("user_events") == 1
+    assert await stage.count("api_keys FINAL") == await stage.count("key_events") == 1
+    assert await stage.count("webhook_deliveries FINAL", "sum(http_status)") == 503
+
+
+async def test_a_batch_whose_confirmation_was_lost_is_stored_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.accept(job(), job())
+
+    first = stage.shipper()
+    with monkeypatch.context() as patch:
+        killed = AsyncMock(side_effect=SystemExit("killed between insert and confirmation"))
+        patch.setattr(first._events, "shipped", killed)
+        with pytest.raises(SystemExit):
+            await first.ship_once()
+    assert await stage.count("document_events") == 2
+    await stage.accept(job())
+    assert await stage.shipper().ship_once() == 2, "the batch in flight keeps its rows"
+    assert await stage.shipper().ship_once() == 1
+    assert await stage.count("document_events") == await stage.count("documents") == 3
+
+
+@asynccontextmanager
+async def answers_get_lost(target: str, lost: int) -> AsyncIterator[tuple[str, list[str]]]:
+    """A proxy that passes inserts on, waits until they are applied, and drops the first `lost` answers."""
+    tokens: list[str] = []
+
+    async def forward(request: web.Request) -> web.Response:
+        headers = {"Authorization": request.headers["Authorization"]}
+        url = target + "/?" + request.query_string
+        async with ClientSession() as session, session.post(url, data=await request.read(), headers=headers) as answer:
+            body = await answer.read()
+            assert answer.status == 200, body
+        tokens.append(request.query.get("insert_deduplication_token", ""))
+        if len(tokens) <= lost:
+            assert request.transport is not None
+            request.transport.close()
+        return web.Response(body=body)
+
+    app = web.Application(client_max_size=1 << 30)
+    app.router.add_post("/", forward)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", tokens
+    finally:
+        await runner.cleanup()
+
+
+async def test_an_insert_whose_answer_is_lost_is_stored_once(stage: Stage) -> None:
+    await stage.accept(*[job() for _ in range(10)])
+    address = stage.clickhouse.address
+    async with answers_get_lost(address.url.rstrip("/"), lost=4) as (proxy, tokens):
+        url = f"{proxy.replace('://', f'://{address.user}:{address.password}@')}/{address.database}"
+        behind = ClickHouse(url)
+        shipper = stage.shipper(behind)
+        for _ in range(2):  # the client itself asks once more, so two answers are lost each time
+            with pytest.raises(HistoryUnavailable):
+                await shipper.ship_once()
+        assert await shipper.ship_once() == 10
+        await behind.close()
+    assert len(tokens) == 5 and len(set(tokens)) == 1
+    assert await stage.count("document_events") == await stage.count("documents") == 10
+
+
+async def test_a_shipper_that_slept_through_its_lease_ships_nothing_twice(stage: Stage) -> None:
+    await stage.accept(job(), job())
+    sleeper = EventLog(stage.scripts)
+    read_before_sleeping = await sleeper._read("+", 10, None)
+    assert await stage.shipper().ship_once() == 2
+    await stage.accept(job())
+    stale = await stage.scripts.run("events_claim", "stale", read_before_sleeping[0].id, read_before_sleeping[-1].id, 2)
+    assert stale == 0, "a batch that somebody shipped meanwhile must not be claimed"
+    assert await stage.shipper().ship_once() == 1
+    assert await stage.count("document_events") == 3
+
+
+async def test_two_shippers_at_once_store_every_event_once(stage: Stage) -> None:
+    jobs = [job() for _ in range(60)]
+    await stage.accept(*jobs)
+    both = [stage.shipper(max_rows=7), stage.shipper(max_rows=7)]
+
+    async def ship(shipper: Shipper) -> None:
+        while await stage.waiting():
+            await shipper.ship_once()
+
+    await asyncio.gather(*(ship(shipper) for shipper in both))
+    assert await stage.count("document_events") == 60
+    assert await stage.count("document_events", "uniqExact(document_id, seq)") == 60
+
+
+async def test_a_poisoned_row_goes_to_quarantine_and_its_neighbours_arrive(stage: Stage) -> None:
+    jobs = [job() for _ in range(20)]
+    await stage.accept(*jobs[:10])
+    await stage.add("d", '{"document_id":"no uuid","seq":1,"event":"started","created_at":1}')
+    await stage.add("d", '{"document_id":')
+    await stage.add("?", "{}")
+    await stage.accept(*jobs[10:])
+    await stage.add("d", '{"document_id":"no uuid","seq":1,"event":"accepted","created_at":1}')
+    shipper = stage.shipper()
+    assert await shipper.ship_once() == 24
+    assert await stage.count("document_events") == await stage.count("documents FINAL") == 20
+    assert await stage.count("events_quarantine") == shipper.counters.quarantined == 4
+    reasons = await stage.clickhouse.rows("SELECT reason FROM events_quarantine WHERE reason = ''")
+    assert reasons == []
+    assert await stage.waiting() == 0
+
+
+async def test_a_bisected_batch_that_was_cut_off_is_stored_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [job() for _ in range(8)]
+    await stage.accept(*jobs[:4])
+    await stage.add("d", '{"document_id":"no uuid","seq":1,"event":"started","created_at":1}')
+    await stage.accept(*jobs[4:])
+    first = stage.shipper()
+    insert, calls = stage.clickhouse.insert_lines, 0
+
+    async def away_after_three(*args: object, **more: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 3:
+            raise HistoryUnavailable()
+        await insert(*args, **more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.clickhouse, "insert_lines", away_after_three)
+        with pytest.raises(HistoryUnavailable):
+            await first.ship_once()
+    assert 0 < await stage.count("document_events") < 8
+    # What made the rows unreadable is mended meanwhile: the batch must not be tried in one piece again.
+    tokens: list[str] = []
+
+    async def noted(table: str, lines: list[bytes], *, token: str) -> None:
+        tokens.append(token)
+        await insert(table, lines, token=token)
+
+    monkeypatch.setattr(stage.clickhouse, "insert_lines", noted)
+    await stage.shipper().ship_once()
+    assert not any(token.endswith(":0-9") for token in tokens)
+    assert await stage.count("document_events") == await stage.count("documents") == 8
+    assert await stage.count("events_quarantine") == 1
+
+
+async def test_tables_that_are_not_there_yet_hold_the_events_back(node: Server, broker: Server, tmp_path: Path) -> None:
+    async with fresh_database(node.url, migrated=False) as clickhouse, fresh_prefix(broker.url) as scripts:
+        stage = Stage(scripts, clickhouse, FileBlobStore(tmp_path))
+        await stage.accept(job())
+        with pytest.raises(HistoryUnavailable):
+            await stage.shipper().ship_once()
+        await migrate(clickhouse)
+        assert await stage.shipper().ship_once() == 1
+        assert await stage.count("documents FINAL") == 1
+
+
+async def test_one_of_several_running_shippers_works_and_another_takes_over(stage: Stage) -> None:
+    shippers = [stage.shipper(), stage.shipper()]
+    tasks = [asyncio.create_task(shipper.run()) for shipper in shippers]
+    await stage.accept(job())
+
+    await wait_until(lambda: sum(shipper.counters.events for shipper in shippers) == 1, "one of them ships")
+    worker = next(index for index, shipper in enumerate(shippers) if shipper.counters.events)
+    tasks[worker].cancel()
+    await asyncio.gather(tasks[worker], return_exceptions=True)
+    await stage.accept(job())
+    await wait_until(lambda: shippers[1 - worker].counters.events == 1, "the other takes over")
+    tasks[1 - worker].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+def mortal_node(tmp_path: Path) -> Iterator[Server]:
+    with clickhouse_server(tmp_path / "clickhouse") as server:
+        yield server
+
+
+async def test_a_server_killed_again_and_again_has_every_event_once_in_the_end(
+    mortal_node: Server, broker: Server, tmp_path: Path
+) -> None:
+    async with fresh_database(mortal_node.url) as clickhouse, fresh_prefix(broker.url) as scripts:
+        stage = Stage(scripts, clickhouse, FileBlobStore(tmp_path / "blobs"))
+        shipper = stage.shipper(max_rows=50)
+        task = asyncio.create_task(shipper.run())
+        made: list[UUID] = []
+        for _ in range(4):
+            made += await work_while_it_dies(stage, mortal_node)
+        while await stage.finish(50):
+            pass
+        await wait_until(lambda: shipper.counters.events == 3 * len(made), "everything is shipped")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert shipper.counters.failures > 0, "the server was never missed: the test proved nothing"
+        assert await stage.count("document_events") == 3 * len(made) == 3 * 480
+        assert await stage.count("document_events", "uniqExact(document_id, seq)") == 3 * len(made)
+        assert await stage.count("documents FINAL WHERE status = 'completed' AND seq = 3 AND bytes = 4321") == len(made)
+        for id_ in made:
+            assert await stage.blobs.size(input_key(id_)) is not None
+
+
+async def work_while_it_dies(stage: Stage, node: Server) -> list[UUID]:
+    """Accept 120 documents and finish some while the server is killed and comes back; returns their ids."""
+    jobs = [job() for _ in range(120)]
+    await stage.accept(*jobs[:100])
+    for _ in range(5):
+        await stage.finish(20)
+    await asyncio.to_thread(node.kill)
+    await stage.accept(*jobs[100:])
+    await asyncio.to_thread(node.start)
+    return [one.document_id for one in jobs]
