@@ -88,14 +88,18 @@ class FileBlobStore:
         await _in_thread(lambda: _remove(path))
 
     def path(self, key: str) -> Path:
-        """Return where a key's bytes are. Raises ValueError for keys that could lead out of the root or hide a file."""
-        segments = key.split("/")
-        if not all(SEGMENT.fullmatch(segment) for segment in segments) or key.endswith(TEMPORARY):
-            raise ValueError(f"not a blob key: {key!r}")
-        kind, *rest = segments
+        """Return where a key's bytes are. Raises ValueError for a malformed key."""
+        kind, *rest = check_key(key).split("/")
         # A UUIDv7's first 8 digits are 65 s of time: neighbours share a folder, so that a batch syncs few of them.
         shard = [rest[0][:8] if IS_ID.fullmatch(rest[0]) else rest[0][:2]] if rest else []
         return self.root.joinpath(kind, *shard, *rest)
+
+
+def check_key(key: str) -> str:
+    """Return the key. Raises ValueError for one that could lead out of the store, hide a file or look temporary."""
+    if not all(SEGMENT.fullmatch(segment) for segment in key.split("/")) or key.endswith(TEMPORARY):
+        raise ValueError(f"not a blob key: {key!r}")
+    return key
 
 
 async def _in_thread[T](work: Callable[[], T]) -> T:

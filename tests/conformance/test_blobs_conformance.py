@@ -1,0 +1,132 @@
+"""What every blob store does, the fake one included."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from backends.blobs import BlobStore, FileBlobStore
+from contracts.ids import new_id
+from contracts.jobs import input_key, result_key
+from tests.fakes_blobs import InMemoryBlobStore
+
+BAD_KEYS = [
+    "",
+    "/",
+    "a/",
+    "/a",
+    "a//b",
+    "..",
+    "a/../b",
+    "../a",
+    "a/.",
+    ".hidden",
+    "a/.b",
+    "a\\b",
+    "a\0b",
+    "a b",
+    "ä",
+    "a/b\n",
+    "x.tmp",
+]
+
+
+@pytest.fixture(params=["files", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
+    yield FileBlobStore(tmp_path / "blobs") if request.param == "files" else InMemoryBlobStore()
+
+
+async def test_what_was_put_is_got(store: BlobStore) -> None:
+    key, content = result_key(new_id(), 3), bytes(range(256)) * 1000
+    await store.put(key, content)
+    assert await store.get(key) == content
+    assert await store.size(key) == len(content)
+
+
+async def test_a_missing_blob_is_none(store: BlobStore) -> None:
+    await store.put("results/a/1", b"x")
+    for key in ("results/a/2", "results/b/1", "results/a", "results", "templates/ff", "results/a/1/below"):
+        assert await store.get(key) is None, key
+        assert await store.read(key, 0, 1) is None, key
+
+
+async def test_an_empty_blob_is_not_a_missing_one(store: BlobStore) -> None:
+    await store.put("inputs/empty", b"")
+    assert await store.get("inputs/empty") == b""
+    assert await store.size("inputs/empty") == 0
+
+
+async def test_a_put_replaces_the_whole_blob(store: BlobStore) -> None:
+    await store.put("inputs/a", b"a long first version")
+    await store.put("inputs/a", b"short")
+    assert await store.get("inputs/a") == b"short"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "part"),
+    [
+        (0, 10, b"0123456789"),
+        (2, 5, b"234"),
+        (9, 10, b"9"),
+        (5, 99, b"56789"),
+        (10, 20, b""),
+        (50, 60, b""),
+        (5, 5, b""),
+    ],
+)
+async def test_a_range_is_the_bytes_from_start_to_before_end(
+    store: BlobStore, start: int, end: int, part: bytes
+) -> None:
+    await store.put("results/a/1", b"0123456789")
+    assert await store.read("results/a/1", start, end) == part
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 100])
+async def test_many_are_put_at_once(store: BlobStore, count: int) -> None:
+    blobs = {input_key(new_id()): str(number).encode() for number in range(count)}
+    await store.put_many(blobs)
+    assert {key: await store.get(key) for key in blobs} == blobs
+
+
+async def test_a_deleted_blob_is_gone_and_deleting_it_again_is_no_error(store: BlobStore) -> None:
+    await store.put("inputs/a", b"x")
+    await store.put("inputs/b", b"y")
+    for _ in range(2):
+        await store.delete("inputs/a")
+    assert await store.get("inputs/a") is None
+    assert await store.get("inputs/b") == b"y"
+
+
+async def test_a_prefix_is_whole_segments(store: BlobStore) -> None:
+    one, other = str(uuid4()), str(uuid4())
+    await store.put_many({f"results/{one}/1": b"a", f"results/{one}/2": b"b", f"results/{other}/1": b"c"})
+    await store.put("results/ab/1", b"d")
+    await store.put("results/abc/1", b"e")
+    await store.delete_prefix(f"results/{one}")
+    await store.delete_prefix("results/ab")
+    await store.delete_prefix("results/nothing")
+    left = [await store.get(key) for key in (f"results/{one}/1", f"results/{one}/2", f"results/{other}/1")]
+    assert left == [None, None, b"c"]
+    assert (await store.get("results/ab/1"), await store.get("results/abc/1")) == (None, b"e")
+
+
+@pytest.mark.parametrize("key", BAD_KEYS)
+async def test_a_key_that_could_lead_elsewhere_is_refused(store: BlobStore, key: str) -> None:
+    for call in (store.get(key), store.put(key, b""), store.delete(key), store.delete_prefix(key), store.size(key)):
+        with pytest.raises(ValueError, match="not a blob key"):
+            await call
+
+
+async def test_writers_and_removers_of_neighbours_do_not_disturb_each_other(store: BlobStore) -> None:
+    document = new_id()
+
+    async def write_and_remove(token: int) -> None:
+        for _ in range(20):
+            await store.put(result_key(document, token), b"x")
+            await store.delete(result_key(document, token))
+        await store.put(result_key(document, token), str(token).encode())
+
+    await asyncio.gather(*(write_and_remove(token) for token in range(6)))
+    assert [await store.get(result_key(document, token)) for token in range(6)] == [b"0", b"1", b"2", b"3", b"4", b"5"]
