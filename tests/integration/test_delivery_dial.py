@@ -76,10 +76,10 @@ async def test_a_receiver_may_do_what_it_likes(behaviour: Behaviour, status: int
 
 
 async def test_a_compressed_bomb_is_not_unpacked() -> None:
-    bomb = gzip.compress(b"\0" * 50_000_000)
+    bomb = gzip.compress(b"boom" * 10_000_000)
     head = f"Content-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n".encode()
     answer = await call(says(OK + head + bomb))
-    assert answer.http_status == 200 and len(answer.excerpt) <= 1000
+    assert answer.http_status == 200 and answer.excerpt and "boom" not in answer.excerpt
 
 
 async def test_the_excerpt_holds_no_control_characters() -> None:
