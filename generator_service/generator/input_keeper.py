@@ -3,9 +3,8 @@
 Part of shipping: `accepted` is not confirmed before its job is in the blob store.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Collection, Iterable, Mapping
 from itertools import batched
-from typing import cast
 from uuid import UUID
 
 from redis.exceptions import RedisError
@@ -32,8 +31,8 @@ class InputKeeper:
         """Copy the jobs of these documents; those that Redis has no more were deleted. Returns how many were copied."""
         kept, waiting = 0, dict[str, bytes]()
         for step in batched(sorted(document_ids), STEP):
-            jobs = await self._ask("GET", step)
-            waiting |= {id_: cast(str, job).encode() for id_, job in zip(step, jobs, strict=True) if job is not None}
+            jobs = await self._ask(self._redis.mget(self._names(step)))
+            waiting |= {id_: str(job).encode() for id_, job in zip(step, jobs, strict=True) if job is not None}
             if sum(map(len, waiting.values())) > ENOUGH_BYTES:
                 kept += await self._put(waiting)
                 waiting = {}
@@ -47,16 +46,17 @@ class InputKeeper:
     async def _put(self, jobs: Mapping[str, bytes]) -> int:
         await self._blobs.put_many({_key(id_): job for id_, job in jobs.items()})
         # Whose data was deleted while we copied it? A deletion that came first must not be undone.
-        exist = await self._ask("EXISTS", jobs)
-        await self.drop([id_ for id_, exists in zip(jobs, exist, strict=True) if not exists])
+        for step in batched(jobs, STEP):
+            if await self._ask(self._redis.exists(*self._names(step))) < len(step):
+                await self.drop([id_ for id_ in step if not await self._ask(self._redis.exists(*self._names([id_])))])
         return len(jobs)
 
-    async def _ask(self, command: str, ids: Iterable[str]) -> list[object]:
+    def _names(self, ids: Iterable[str]) -> list[str]:
+        return [f"{self._prefix}job:{id_}" for id_ in ids]
+
+    async def _ask[T](self, question: Awaitable[T]) -> T:
         try:
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for id_ in ids:
-                    pipe.execute_command(command, f"{self._prefix}job:{id_}")
-                return list(await pipe.execute())
+            return await question
         except (RedisError, OSError) as error:
             raise QueueUnavailable() from error
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import orjson
+
 from contracts.errors import HistoryUnavailable, PermanentError, PressworkError
 
 Parameter = str | int | None

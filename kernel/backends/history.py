@@ -1,6 +1,7 @@
 """A document's row as ClickHouse keeps it: the columns to ask for, and the way back to DocumentRow."""
 
 import orjson
+
 from backends.clickhouse import Row
 from contracts.documents import DocumentRow
 

@@ -9,9 +9,10 @@ import time
 from collections.abc import AsyncIterator
 
 import structlog
+from redis.asyncio import Redis
+
 from backends.scripts import PREFIX, Scripts
 from contracts.errors import QueueUnavailable, SystemFull
-from redis.asyncio import Redis
 
 log = structlog.get_logger(__name__)
 

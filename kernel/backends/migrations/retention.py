@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import structlog
+
 from backends.clickhouse import ClickHouse
 
 log = structlog.get_logger(__name__)

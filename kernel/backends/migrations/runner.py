@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 import structlog
+
 from backends.clickhouse import ClickHouse
 from contracts.errors import PermanentError
 
