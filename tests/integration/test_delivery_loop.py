@@ -12,15 +12,17 @@ from standardwebhooks import Webhook
 from structlog.testing import capture_logs
 
 from backends.deliveries import Deliveries, LeasedDelivery
+from backends.queue import DocumentQueue
 from contracts.deliveries import COMPLETED, DeliveryAttempt, webhook_id
 from contracts.errors import NotFound, QueueUnavailable
+from contracts.ids import now_ms
 from contracts.secrets import SecretBox, UrlSigner
 from contracts.targets import AllowList
-from contracts.views import Links
+from contracts.views import Links, document_view
 from generator.delivery import Attempter, Deliverer, Dialer, DialLimits, Schedule
 from generator.delivery.dial import Answer
 from generator.delivery.loop import DeliverLimits
-from generator.delivery.sources import QueuePayloads
+from generator.payloads import end_of_run
 from tests.integration.delivery_zoo import (
     SECRET,
     USER,
@@ -38,6 +40,19 @@ BOX = SecretBox("s" * 32)
 LINKS = Links("http://docs.example", UrlSigner("s" * 32))
 LOOPBACK = AllowList.parse(cidrs="127.0.0.1/32")
 QUICK = DialLimits(connect_s=1, total_s=5, body_s=0.5)
+
+
+class LivePayloads:
+    """Documents that are in Redis; there is no history behind it."""
+
+    def __init__(self, queue: DocumentQueue) -> None:
+        self._queue = queue
+
+    async def document_payload(self, document_id: UUID, run: int) -> Mapping[str, object]:
+        row = end_of_run(await self._queue.live_events(document_id), run)
+        if row is None:
+            raise NotFound("document")
+        return document_view(row, LINKS, now_ms())
 
 
 class OneSecret:
@@ -94,7 +109,7 @@ async def clock_of(pw: Broker) -> Clock:
 def attempter(
     pw: Broker, dialer: Dialer | Answering, schedule: str = "0,0.02,0.02,0.02", jitter: float = 0
 ) -> Attempter:
-    payloads = QueuePayloads(pw.queue, LINKS)
+    payloads = LivePayloads(pw.queue)
     plan = Schedule.parse(schedule)
     return Attempter(dialer, payloads, OneSecret(), BOX.open, plan, random_=lambda: jitter)
 
@@ -305,7 +320,7 @@ async def test_a_secret_that_does_not_open_is_tried_again_later_and_never_sent_u
     (leased,) = (await pw.deliveries().claim(8, room=8, loads={})).items
     dialer = Answering(Answer(200))
     other = SecretBox("t" * 32)
-    sender = Attempter(dialer, QueuePayloads(pw.queue, LINKS), OneSecret(), other.open, Schedule.parse())
+    sender = Attempter(dialer, LivePayloads(pw.queue), OneSecret(), other.open, Schedule.parse())
     with capture_logs() as logs:
         attempt = await sender.make(leased)
     assert (attempt.status, attempt.error, dialer.sent) == ("pending", "internal", [])
