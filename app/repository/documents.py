@@ -3,23 +3,28 @@
 Lists find the keys of the page first and then read those rows: over a million documents 17 ms instead of 34.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from backends.clickhouse import ClickHouse, Parameter
+from backends.clickhouse import ClickHouse, Parameter, Row
 from backends.history import DOCUMENT_COLUMNS, document_row
 from contracts.cursors import Position
 from contracts.documents import DocumentRow
-from contracts.ids import id_ms
+from contracts.ids import id_ms, now_ms
 
 DocumentPage = tuple[list[DocumentRow], Position | None]
 
 #: An id is made in the moment of accepting; clocks may step in between, but not by this much.
 ID_CLOCK_SLACK_MS = 3_600_000
 
+#: Most lists are of the last hours: over a month of a million documents 21 ms for the newest day, 65 ms for all.
+WINDOWS_MS = (86_400_000, 30 * 86_400_000)
+
+# PREWHERE, which FINAL does not use by itself, is right for the key: all rows of a document share it.
 PAGE = f"""
 SELECT {DOCUMENT_COLUMNS} FROM documents FINAL
-WHERE (created_at, document_id) IN (
+PREWHERE (created_at, document_id) IN (
   SELECT created_at, document_id FROM documents FINAL
   WHERE {{conditions}} ORDER BY created_at DESC, document_id DESC LIMIT {{{{limit:UInt32}}}}
 )
@@ -28,7 +33,7 @@ ORDER BY created_at DESC, document_id DESC
 
 ONE = f"""
 SELECT {DOCUMENT_COLUMNS} FROM documents FINAL
-WHERE created_at BETWEEN {{earliest:Int64}} AND {{latest:Int64}} AND document_id = {{id:UUID}} AND deleted = 0
+PREWHERE created_at BETWEEN {{earliest:Int64}} AND {{latest:Int64}} AND document_id = {{id:UUID}} WHERE deleted = 0
 """
 
 # A batch is stored once by its token; LIMIT 1 BY also holds where the server has forgotten a token.
@@ -73,10 +78,14 @@ class DocumentRepository:
 
     async def list(self, filter_: DocumentFilter, position: Position | None, limit: int) -> DocumentPage:
         """Read a page, newest first, after `position`; with it the position of its last row if more follow."""
-        conditions, parameters = _conditions(filter_, position)
-        # One more than asked for tells whether there is a next page.
-        sql = PAGE.format(conditions=" AND ".join(conditions))
-        rows = await self._clickhouse.rows(sql, {**parameters, "limit": limit + 1})
+        rows: list[Row] = []
+        for window in _windows(filter_, position):
+            conditions, parameters = _conditions(window, position)
+            sql = PAGE.format(conditions=" AND ".join(conditions))
+            # One more than asked for tells whether there is a next page.
+            rows = await self._clickhouse.rows(sql, {**parameters, "limit": limit + 1})
+            if len(rows) > limit:
+                break
         page = [document_row(row) for row in rows[:limit]]
         return page, (page[-1].created_at, page[-1].document_id) if len(rows) > limit else None
 
@@ -84,6 +93,21 @@ class DocumentRepository:
 def _around(document_id: UUID) -> dict[str, Parameter]:
     made = id_ms(document_id)
     return {"id": str(document_id), "earliest": made - ID_CLOCK_SLACK_MS, "latest": made + ID_CLOCK_SLACK_MS}
+
+
+def _windows(filter_: DocumentFilter, position: Position | None) -> Iterator[DocumentFilter]:
+    """Narrow a list to its newest day, then month: what they fill is the page, whatever lies before them.
+
+    Not where a filter finds few documents by an index: those would only be looked for several times.
+    """
+    if filter_.user_id or filter_.batch_id or filter_.subject or filter_.metadata:
+        yield filter_
+        return
+    newest = min(position[0] if position else now_ms(), filter_.created_before or now_ms())
+    for window_ms in WINDOWS_MS:
+        if newest - window_ms > (filter_.created_after or 0):
+            yield replace(filter_, created_after=newest - window_ms)
+    yield filter_
 
 
 def _conditions(filter_: DocumentFilter, position: Position | None) -> tuple[list[str], dict[str, Parameter]]:
