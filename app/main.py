@@ -14,6 +14,7 @@ from swagger_ui_bundle import swagger_ui_path
 from app.api import content, documents, errors, system, templates, users
 from app.api.errors import internal_problem
 from app.api.gate import StartupGate
+from app.api.intake import Intake
 from app.api.limits import BodyLimit
 from app.api.openapi import ProblemBody, add_schema
 from app.api.schemas import Limits
@@ -86,8 +87,11 @@ def create_app(settings: ApiSettings, backends: Backends | None = None) -> FastA
     app.mount("/docs/assets", StaticFiles(directory=str(swagger_ui_path)), name="docs_assets")
     add_schema(app, ProblemBody)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(Intake, max_requests=settings.max_requests)
     app.add_middleware(StartupGate, readiness=app.state.readiness)
-    app.add_middleware(RequestTelemetry, metrics=app.state.metrics, failed=lambda scope: internal_problem(Request(scope)))
+    app.add_middleware(
+        RequestTelemetry, metrics=app.state.metrics, failed=lambda scope: internal_problem(Request(scope))
+    )
     return app
 
 
@@ -106,9 +110,7 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
     )
     allowed = AllowList.parse(settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
     documents_ = DocumentService(stores, template_service, allowed, settings.idempotency_ttl_s)
-    bootstrap = Bootstrap(
-        accounts, user_service, repository, lambda: migrate(backends.clickhouse), settings.admin_key
-    )
+    bootstrap = Bootstrap(accounts, user_service, repository, lambda: migrate(backends.clickhouse), settings.admin_key)
     state = app.state
     state.settings, state.backends, state.blobs = settings, backends, backends.blobs
     state.services = Services(auth=auth, users=user_service, documents=documents_, templates=template_service)

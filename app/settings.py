@@ -9,6 +9,7 @@ class ApiSettings(SharedSettings):
     api_port: int = Field(8000, ge=1, le=65_535, description="Port of the User API")
     admin_key: str = Field("", description="The first admin's key; needed on the first start")
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest request body")
+    max_requests: int = Field(256, ge=1, description="Requests under way at once, waiting ones aside; beyond it 503")
     max_metadata_bytes: int = Field(4096, ge=64, description="Largest metadata of a document, as JSON")
     max_attempts: int = Field(10, ge=1, description="Largest options.max_attempts")
     max_timeout_s: float = Field(120, ge=1, description="Largest options.timeout_s")

@@ -64,7 +64,12 @@ async def content_response(request: Request, row: DocumentRow, *, extra: dict[st
         return Response(status_code=304, headers=headers)
     span = byte_range(request, size, tag) if request.method in ("GET", "HEAD") else None
     if span == ():
-        return problem(request, "range_not_satisfiable", f"The content has {size} bytes.", headers={"Content-Range": f"bytes */{size}"})
+        return problem(
+            request,
+            "range_not_satisfiable",
+            f"The content has {size} bytes.",
+            headers={"Content-Range": f"bytes */{size}"},
+        )
     start, end = span or (0, size)
     headers["Content-Length"] = str(end - start)
     if span:

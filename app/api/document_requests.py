@@ -1,7 +1,6 @@
 """From a parsed request to a GenerationJob: defaults, limits and roles that need more than one field to judge."""
 
 import base64
-import binascii
 import hashlib
 
 from fastapi import Request
@@ -59,7 +58,9 @@ def job_of(body: DocumentRequest, caller: Principal, settings: ApiSettings, requ
 def _check(body: DocumentRequest, caller: Principal, settings: ApiSettings, now: int) -> None:
     flaws = []
     if (size := metadata_bytes(body.metadata)) > settings.max_metadata_bytes:
-        flaws.append(Flaw("/metadata", f"metadata has {size} bytes; {settings.max_metadata_bytes} are allowed.", "too_large"))
+        flaws.append(
+            Flaw("/metadata", f"metadata has {size} bytes; {settings.max_metadata_bytes} are allowed.", "too_large")
+        )
     if body.options.max_attempts > settings.max_attempts:
         flaws.append(Flaw("/options/max_attempts", f"At most {settings.max_attempts} are allowed.", "too_large"))
     if (body.options.timeout_s or 0) > settings.max_timeout_s:
@@ -91,7 +92,7 @@ def _inline(source: Source, output_format: str) -> InlineSource:
         try:
             raw = base64.b64decode(source.content, validate=True)
             raw.decode()
-        except (binascii.Error, ValueError):
+        except ValueError:
             raise Invalid.at("/source/content", "content is not base64 of UTF-8 text.") from None
     digest = hashlib.sha256(raw).hexdigest()
     return InlineSource(engine=source.engine, content=raw.decode(), encoding="utf-8", sha256=digest)

@@ -20,7 +20,7 @@ MAX_KEPT_S = 10 * 365 * 86_400
 
 def _file_name(value: str) -> str:
     if value in (".", "..") or any(unicodedata.category(char) in ("Cc", "Cs") or char in '/\\"' for char in value):
-        raise PydanticCustomError("invalid_value", 'A file name has no slashes, quotes or control characters.')
+        raise PydanticCustomError("invalid_value", "A file name has no slashes, quotes or control characters.")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Documents: request, read, list, cancel, retry, delete. The 202 is sent after Redis has the job on disk, never before."""
+"""Documents: request, read, list, cancel, retry, delete. 202 is sent once Redis has the job on disk, never before."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,13 +6,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic_core import to_json
 from starlette.datastructures import QueryParams
-from starlette.responses import StreamingResponse
 
 from app.api import document_schemas as schemas
 from app.api.access import EVERYONE, Caller, GuardedRoute, allow
 from app.api.content import content_response
 from app.api.document_requests import BYTES_WAIT_S, idempotency_of, job_of, preferred_wait, wants_bytes
 from app.api.errors import problem
+from app.api.event_stream import EventStream
+from app.api.intake import only_waiting
 from app.api.openapi import errors, listing
 from app.api.paging import Pager, list_response
 from app.api.schemas import epoch_ms
@@ -32,7 +33,8 @@ DOCUMENTS = "/v1/documents"
     DOCUMENTS,
     status_code=202,
     response_model=schemas.AcceptedDocument,
-    responses=errors(406, 413, 415, 429) | {200: {"description": "The document or its bytes", "model": schemas.Document}},
+    responses=errors(406, 413, 415, 429)
+    | {200: {"description": "The document or its bytes", "model": schemas.Document}},
 )
 @allow("admin", "member")
 async def create_document(request: Request, body: schemas.DocumentRequest, caller: Caller) -> Response:
@@ -49,7 +51,9 @@ async def create_document(request: Request, body: schemas.DocumentRequest, calle
         headers["Preference-Applied"] = f"wait={wait}"
     if wait is None and not as_bytes:
         return _accepted(request, accepted.document_id, accepted.status, headers)
-    row = await services(request).documents.wait(caller, accepted.document_id, BYTES_WAIT_S if wait is None else wait)
+    seconds = BYTES_WAIT_S if wait is None else wait
+    with only_waiting(request):
+        row = await services(request).documents.wait(caller, accepted.document_id, seconds)
     return await _ended(request, row, headers, as_bytes=as_bytes)
 
 
@@ -141,7 +145,9 @@ async def get_document(
     request: Request, document_id: str, query: Annotated[schemas.WaitQuery, Query()], caller: Caller
 ) -> Response:
     """Read a document; `?wait=N` waits up to N seconds for it to end."""
-    row = await services(request).documents.wait(caller, parse_id(document_id, "document"), query.wait)
+    identity = parse_id(document_id, "document")
+    with only_waiting(request):
+        row = await services(request).documents.wait(caller, identity, query.wait)
     return _document(request, row)
 
 
@@ -152,17 +158,8 @@ async def get_events(request: Request, document_id: str, caller: Caller) -> Resp
     identity = parse_id(document_id, "document")
     rows = await services(request).documents.events(caller, identity)
     if "text/event-stream" in request.headers.get("accept", ""):
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(_stream(request, caller, identity), media_type="text/event-stream", headers=headers)
+        return EventStream(request, services(request).documents, caller, identity)
     return Response(to_json({"items": [event_view(row) for row in rows]}), media_type="application/json")
-
-
-async def _stream(request: Request, caller: Principal, document_id: UUID):  # type: ignore[no-untyped-def]
-    async for row in services(request).documents.follow(caller, document_id):
-        if row is None:
-            yield b": alive\n\n"
-        else:
-            yield b"id: %d\nevent: %s\ndata: %s\n\n" % (row.seq, row.event.encode(), to_json(event_view(row)))
 
 
 @router.post(DOCUMENTS + "/{document_id}/cancel", response_model=schemas.Document, responses=errors(404, 409))

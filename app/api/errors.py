@@ -43,7 +43,9 @@ PROBLEMS: Mapping[str, Problem] = {
     "email_taken": Problem(409, "E-mail taken", "Another user has this e-mail address (case does not matter)."),
     "last_admin": Problem(409, "Last admin", "The last active admin cannot be removed, suspended or demoted."),
     "not_ready": Problem(409, "Not ready", "The document has not ended yet: wait for it or poll it."),
-    "document_failed": Problem(409, "Document failed", "The document has no content, because it failed or was cancelled."),
+    "document_failed": Problem(
+        409, "Document failed", "The document has no content, because it failed or was cancelled."
+    ),
     "already_ended": Problem(409, "Already ended", "The document has ended: there is nothing to cancel."),
     "not_ended": Problem(409, "Not ended", "The document is still under way: only an ended one can be retried."),
     "input_expired": Problem(409, "Input expired", "The document's data is no longer kept: request it again."),
@@ -60,9 +62,13 @@ PROBLEMS: Mapping[str, Problem] = {
     "queue_unavailable": Problem(503, "Queue unavailable", "The broker does not answer; nothing was accepted."),
     "history_unavailable": Problem(503, "History unavailable", "The history store does not answer; try again."),
     "storage_unavailable": Problem(503, "Storage unavailable", "The blob store does not answer; try again."),
+    "overloaded": Problem(503, "Overloaded", "Too many requests are under way at once; nothing was accepted."),
     "not_started": Problem(503, "Not started", "The service is still starting, or stopping; try again."),
-    **{code: Problem(422, "Document failed", meaning) for code, meaning in DOCUMENT_ERROR_CODES.items() if code not in (
-        "internal_error", "storage_unavailable")},
+    **{
+        code: Problem(422, "Document failed", meaning)
+        for code, meaning in DOCUMENT_ERROR_CODES.items()
+        if code not in ("internal_error", "storage_unavailable")
+    },
 }
 
 #: Codes inside `errors[]` of an invalid_request, beside pydantic's own.
@@ -125,7 +131,9 @@ def _presswork_error(request: Request, error: Exception) -> Response:
 
 
 def internal_problem(request: Request) -> Response:
-    return problem(request, "internal_error", "Presswork failed to answer; the log has the cause under this request id.")
+    return problem(
+        request, "internal_error", "Presswork failed to answer; the log has the cause under this request id."
+    )
 
 
 def flaw_view(flaw: Flaw) -> dict[str, str]:

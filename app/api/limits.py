@@ -9,7 +9,6 @@ from starlette.requests import Request
 from app.api.errors import problem
 from backends.telemetry import Application, Receive, Scope, Send
 
-
 #: What is left of the body is not read: the connection cannot be used again.
 CLOSE = {"Connection": "close"}
 

@@ -31,7 +31,9 @@ def _no_controls(value: str) -> str:
 
 def _small_object(value: dict[str, object]) -> dict[str, object]:
     if len(to_json(value)) > MAX_ATTRS_BYTES:
-        raise PydanticCustomError("too_large", "attrs may hold at most {limit} bytes of JSON.", {"limit": MAX_ATTRS_BYTES})
+        raise PydanticCustomError(
+            "too_large", "attrs may hold at most {limit} bytes of JSON.", {"limit": MAX_ATTRS_BYTES}
+        )
     return value
 
 

@@ -14,7 +14,7 @@ from contracts.errors import NotFound, Unauthorized
 router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}}code{{background:#8882;padding:.1em .3em}}</style>
+<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}}</style>
 <h1>{title}</h1><p><code>{code}</code> &middot; HTTP {status}</p><p>{meaning}</p>"""
 
 DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Presswork API</title>

@@ -19,9 +19,7 @@ router = APIRouter(tags=["templates"], route_class=GuardedRoute)
 
 @router.get("/v1/templates", response_model=schemas.TemplateList, responses=listing())
 @allow(*EVERYONE)
-async def list_templates(
-    request: Request, query: Annotated[schemas.PageQuery, Query()], caller: Caller
-) -> Response:
+async def list_templates(request: Request, query: Annotated[schemas.PageQuery, Query()], caller: Caller) -> Response:
     """List the templates that the caller may use, newest first, with sample data."""
     owner = None if caller.role == "admin" else caller.user.user_id
     pager = Pager.of(request.app.state.cursor_key, f"templates for {owner}", {})

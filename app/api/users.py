@@ -51,7 +51,9 @@ async def list_users(request: Request, query: Annotated[schemas.UserQuery, Query
     return list_response(request, [schemas.user_view(row) for row in rows], pager.cursor(following))
 
 
-@router.get(USERS + "/{user_id}", response_model=schemas.User, responses=errors(404) | {304: {"description": "Unchanged"}})
+@router.get(
+    USERS + "/{user_id}", response_model=schemas.User, responses=errors(404) | {304: {"description": "Unchanged"}}
+)
 @allow(*EVERYONE)
 async def get_user(request: Request, user_id: str, caller: Caller) -> Response:
     """Read a user."""

@@ -8,15 +8,12 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from backends.clickhouse import ClickHouse, Parameter, Row
-from backends.history import DOCUMENT_COLUMNS, document_row
+from backends.history import DOCUMENT_COLUMNS, around, document_history, document_row
 from contracts.cursors import Position
 from contracts.documents import DocumentRow
-from contracts.ids import id_ms, now_ms
+from contracts.ids import now_ms
 
 DocumentPage = tuple[list[DocumentRow], Position | None]
-
-#: An id is made in the moment of accepting; clocks may step in between, but not by this much.
-ID_CLOCK_SLACK_MS = 3_600_000
 
 #: Most lists are of the last hours: over a month of a million documents 21 ms for the newest day, 65 ms for all.
 WINDOWS_MS = (86_400_000, 30 * 86_400_000)
@@ -34,13 +31,6 @@ ORDER BY created_at DESC, document_id DESC
 ONE = f"""
 SELECT {DOCUMENT_COLUMNS} FROM documents FINAL
 PREWHERE created_at BETWEEN {{earliest:Int64}} AND {{latest:Int64}} AND document_id = {{id:UUID}} WHERE deleted = 0
-"""
-
-# A batch is stored once by its token; LIMIT 1 BY also holds where the server has forgotten a token.
-EVENTS = f"""
-SELECT {DOCUMENT_COLUMNS} FROM document_events
-WHERE created_at BETWEEN {{earliest:Int64}} AND {{latest:Int64}} AND document_id = {{id:UUID}}
-ORDER BY seq LIMIT 1 BY seq
 """
 
 
@@ -68,13 +58,12 @@ class DocumentRepository:
 
     async def get(self, document_id: UUID) -> DocumentRow | None:
         """Read a document's newest row."""
-        rows = await self._clickhouse.rows(ONE, _around(document_id))
+        rows = await self._clickhouse.rows(ONE, around(document_id))
         return document_row(rows[0]) if rows else None
 
     async def events(self, document_id: UUID) -> list[DocumentRow]:
         """Read a document's rows after each transition, oldest first; empty for one that is deleted or not there."""
-        rows = [document_row(row) for row in await self._clickhouse.rows(EVENTS, _around(document_id))]
-        return [] if rows and rows[-1].deleted else rows
+        return await document_history(self._clickhouse, document_id)
 
     async def list(self, filter_: DocumentFilter, position: Position | None, limit: int) -> DocumentPage:
         """Read a page, newest first, after `position`; with it the position of its last row if more follow."""
@@ -88,11 +77,6 @@ class DocumentRepository:
                 break
         page = [document_row(row) for row in rows[:limit]]
         return page, (page[-1].created_at, page[-1].document_id) if len(rows) > limit else None
-
-
-def _around(document_id: UUID) -> dict[str, Parameter]:
-    made = id_ms(document_id)
-    return {"id": str(document_id), "earliest": made - ID_CLOCK_SLACK_MS, "latest": made + ID_CLOCK_SLACK_MS}
 
 
 def _windows(filter_: DocumentFilter, position: Position | None) -> Iterator[DocumentFilter]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -10,7 +10,7 @@ from app.repository.documents import DocumentFilter, DocumentRepository
 from app.services.auth import Principal
 from app.services.templates import TemplateService
 from backends.blobs import BlobStore
-from backends.changes import Changes
+from backends.changes import Changes, Watch
 from backends.queue import Accepted, DocumentQueue, Idempotency
 from contracts.cursors import Position
 from contracts.documents import DocumentRow
@@ -108,20 +108,9 @@ class DocumentService:
             raise NotFound("document")
         return rows
 
-    async def follow(self, caller: Principal, document_id: UUID) -> AsyncIterator[DocumentRow | None]:
-        """Yield transitions as they come, None as a sign of life; ends after the run and its delivery have settled."""
-        seen = 0
-        async with self._changes.watching(document_id) as watch:
-            while True:
-                rows = await self.events(caller, document_id)
-                for row in rows:
-                    if row.seq > seen:
-                        seen = row.seq
-                        yield row
-                if rows[-1].terminal and rows[-1].delivery.status != "pending":
-                    return
-                yield None
-                await watch.changed(15)
+    def watching(self, document_id: UUID) -> AbstractAsyncContextManager[Watch]:
+        """Watch a document for changes: read it inside the block, then await `changed`."""
+        return self._changes.watching(document_id)
 
     async def content(self, row: DocumentRow) -> tuple[str, int]:
         """Return the key and size of a document's bytes. Raises Conflict `not_ready` or `document_failed`, Gone."""

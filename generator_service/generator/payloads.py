@@ -12,7 +12,7 @@ from generator.repository import HistoryRepository
 
 
 class DeliveryData:
-    """Reads Redis first, history for documents that have left it. Raises NotFound, QueueUnavailable, HistoryUnavailable."""
+    """Reads Redis first, then history. Raises NotFound, QueueUnavailable, HistoryUnavailable."""
 
     def __init__(self, queue: DocumentQueue, history: HistoryRepository, accounts: Accounts, links: Links) -> None:
         self._queue = queue

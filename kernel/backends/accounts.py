@@ -1,4 +1,4 @@
-"""Users and API keys in Redis: the complete set that serving needs. Each change is one script: version, e-mail, row, event.
+"""Users and API keys in Redis: the complete set that serving needs. Each change, with its event, is one script.
 
 ClickHouse keeps the same rows (write-through, and the event stream behind it); `populate` brings them back from there.
 """

@@ -97,11 +97,11 @@ class Rescue:
 class DocumentQueue:
     """Raises QueueUnavailable from every method when Redis does not answer."""
 
-    def __init__(self, scripts: Scripts, limits: QueueLimits = QueueLimits(), *, lease_ms: int = 15_000) -> None:
+    def __init__(self, scripts: Scripts, limits: QueueLimits | None = None, *, lease_ms: int = 15_000) -> None:
         self._scripts = scripts
         self._redis = scripts.redis
         self._prefix = scripts.prefix
-        self._limits = limits
+        self._limits = limits or QueueLimits()
         self.lease_ms = lease_ms
 
     # The client's side
@@ -202,7 +202,14 @@ class DocumentQueue:
 
     async def restore(self, row: DocumentRow, job: GenerationJob | None, *, ttl_s: int = 3600) -> None:
         """Bring an ended document back from its last row, so that retry and delete find it."""
-        fields: list[str | int] = ["head", head_fragment(DocumentHead.model_validate(row.model_dump())), "status", row.status, "run", row.run]
+        fields: list[str | int] = [
+            "head",
+            head_fragment(DocumentHead.model_validate(row.model_dump())),
+            "status",
+            row.status,
+            "run",
+            row.run,
+        ]
         fields += ["attempt", row.attempt, "crashes", 0, "token", row.seq * 1000, "seq", row.seq, "shipped", row.seq]
         lane = str(row.user_id) if row.lane == str(row.user_id) else f"{row.user_id}/{row.lane}"
         fields += ["user", str(row.user_id), "lane", lane, "priority", row.priority, "queued_at", row.queued_at]

@@ -1,4 +1,4 @@
-"""Logs and metrics that both services share: structured logs with request ids, one wide line and one metric per request."""
+"""Logs and metrics of both services: structured logs with request ids, one wide line and one metric per request."""
 
 import logging
 import re
@@ -9,7 +9,15 @@ from hmac import compare_digest
 from typing import Any, Literal
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, Info, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+)
 from prometheus_client.exposition import generate_latest
 
 from contracts.ids import new_id
@@ -34,7 +42,9 @@ def configure_logging(service: str, level: str, style: Literal["auto", "json", "
         structlog.processors.format_exc_info if not pretty else structlog.dev.set_exc_info,
     ]
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+        structlog.dev.ConsoleRenderer()
+        if pretty
+        else structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

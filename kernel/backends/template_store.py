@@ -1,5 +1,6 @@
 """Template heads in Redis: what the API lists and pins; the sources are in the blob store by sha256."""
 
+from typing import cast
 from uuid import UUID
 
 from redis.exceptions import RedisError, WatchError
@@ -8,6 +9,8 @@ from backends.scripts import Scripts
 from contracts.errors import QueueUnavailable
 from contracts.templates import TemplateHead
 
+PARSED_KEPT = 256
+
 
 class TemplateStore:
     """Raises QueueUnavailable from every method when Redis does not answer."""
@@ -15,6 +18,7 @@ class TemplateStore:
     def __init__(self, scripts: Scripts) -> None:
         self._redis = scripts.redis
         self._key = f"{scripts.prefix}templates"
+        self._heads: dict[str, TemplateHead] = {}
 
     async def visible_to(self, user_id: UUID | None) -> list[TemplateHead]:
         """List the templates that a user may use (None: every one), by name."""
@@ -29,11 +33,21 @@ class TemplateStore:
     async def find(self, name: str, user_id: UUID) -> TemplateHead | None:
         """Find a template by name: the user's own goes before a shared one."""
         try:
-            own, shared = await self._redis.hmget(self._key, [f"{user_id}/{name}", f"/{name}"])
+            found = await self._redis.hmget(self._key, [f"{user_id}/{name}", f"/{name}"])
         except (RedisError, OSError) as error:
             raise QueueUnavailable() from error
+        own, shared = cast(list[str | None], found)
         text = own or shared
-        return None if text is None else TemplateHead.model_validate_json(text)
+        return None if text is None else self._parsed(text)
+
+    def _parsed(self, text: str) -> TemplateHead:
+        """Parse a head, or find it parsed: heads seldom change and every accepted document reads one."""
+        head = self._heads.get(text)
+        if head is None:
+            if len(self._heads) >= PARSED_KEPT:
+                self._heads.clear()
+            head = self._heads[text] = TemplateHead.model_validate_json(text)
+        return head
 
     async def ship(self, head: TemplateHead) -> None:
         """Register a template that ships with the product; a source that is known already changes nothing.

@@ -1,1 +1,1 @@
-"""What the services say to each other: jobs, documents, events, errors, signatures. Pure: pydantic and the standard library."""
+"""What the services say to each other: jobs, documents, events, errors, signatures. Pure: no server, no framework."""

@@ -15,7 +15,8 @@ MIN_SECRET_LENGTH = 32
 
 def derive(secret_key: str, purpose: str) -> bytes:
     """Derive 32 bytes for one purpose: a leak of one use does not open another."""
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"presswork {purpose}".encode()).derive(secret_key.encode())
+    info = f"presswork {purpose}".encode()
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(secret_key.encode())
 
 
 class SecretBox:

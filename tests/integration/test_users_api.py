@@ -8,6 +8,7 @@ import pytest
 from backends.clickhouse import ClickHouse
 from contracts.api_keys import well_formed
 from generator.shipper import Shipper
+from tests.conftest import WaitUntil
 from tests.integration.conftest import Api
 
 ADA = {"email": "Ada@Example.com", "name": "Ada Lovelace", "attrs": {"team": "engines"}}
@@ -240,7 +241,7 @@ async def test_a_patch_to_null_is_refused(api: Api) -> None:
     assert response.status_code == 422 and response.json()["errors"][0]["pointer"] == "/name"
 
 
-async def test_every_change_is_an_event_in_clickhouse(api: Api, shipping: Shipper, wait_until) -> None:  # type: ignore[no-untyped-def]
+async def test_every_change_is_an_event_in_clickhouse(api: Api, shipping: Shipper, wait_until: WaitUntil) -> None:
     _, user_id = await api.user(email="audited@example.com")
     await api.admin.patch(f"/v1/users/{user_id}", json={"name": "Changed"})
     key = (await api.admin.get(f"/v1/users/{user_id}/keys")).json()["items"][0]
@@ -249,7 +250,9 @@ async def test_every_change_is_an_event_in_clickhouse(api: Api, shipping: Shippe
     expected = {"user.created", "user.updated", "user.deleted", "key.created", "key.revoked"}
 
     async def events() -> set[str]:
-        sql = "SELECT event FROM user_events WHERE user_id = {u:UUID} UNION ALL SELECT event FROM key_events WHERE user_id = {u:UUID}"
+        sql = " UNION ALL ".join(
+            f"SELECT event FROM {table} WHERE user_id = {{u:UUID}}" for table in ("user_events", "key_events")
+        )
         return {str(row["event"]) for row in await api.clickhouse.rows(sql, {"u": user_id})}
 
     async def complete() -> bool:

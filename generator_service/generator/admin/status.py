@@ -68,5 +68,5 @@ async def _or_none(question: Awaitable[T]) -> T | None:
     try:
         async with asyncio.timeout(2):
             return await question
-    except (PressworkError, TimeoutError, OSError):
+    except (PressworkError, OSError):
         return None

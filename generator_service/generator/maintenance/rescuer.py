@@ -1,4 +1,4 @@
-"""The rescuer: documents whose worker died or froze go back to the front of their lanes within a second of the lease."""
+"""The rescuer: documents of workers that died or froze go back to the front of their lanes when the lease ends."""
 
 import asyncio
 import time
