@@ -115,6 +115,8 @@ def pretty_line(name: str, line: str) -> str:
         return prefix + line
     if not isinstance(event, dict) or "event" not in event:
         return prefix + line
+    if event.get("service") == name:
+        del event["service"]
     time = str(event.pop("timestamp", ""))[11:19]
     colour = COLOURS.get(str(event.pop("level", "info")), "")
     what = event.pop("event")

@@ -28,7 +28,7 @@ class UpSettings(BaseSettings):
     clickhouse_port: Port = 8123
     redis_url: str = ""
     clickhouse_url: str = ""
-    workers: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
+    workers: int = Field(default_factory=lambda: usable_cores(), ge=1)
     secret_key: str = ""
     secret_key_file: Path | None = None
     admin_key: str = ""
@@ -80,6 +80,13 @@ class UpSettings(BaseSettings):
                 options = ", ".join(option(name) for name, value in self.ports.items() if value == port)
                 raise ValueError(f"{options} are all {port}: each needs its own port")
         return self
+
+
+def usable_cores() -> int:
+    """Count the cores this process may use: fewer than the machine has under taskset or in a container."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def load_up_settings(**given: object) -> UpSettings:

@@ -9,8 +9,6 @@ from structlog.typing import FilteringBoundLogger
 
 from standalone.keeper import ChildSpec, Keeper, Patience
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
 Pids = dict[str, int]
 
 
@@ -55,9 +53,12 @@ class Supervisor:
         self._stop.set()
 
     def stop_on_signals(self) -> None:
-        """Let Ctrl-C, SIGTERM and a closed terminal stop this supervisor."""
-        for number in STOP_SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, self.stop)
+        """Let Ctrl-C, SIGTERM and a closed terminal stop this supervisor; under nohup a closed terminal does not."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.stop)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            loop.add_signal_handler(signal.SIGHUP, self.stop)
 
     async def _bring_up(self, wave: Sequence[Keeper]) -> None:
         if self._stop.is_set():

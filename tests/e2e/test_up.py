@@ -178,6 +178,13 @@ def test_the_summary_names_the_addresses_the_key_and_the_directory(shared: Up) -
         assert shared.facts[fact] in shared.output
 
 
+@pytest.mark.parametrize("label", ["API docs", "Admin"])
+def test_the_pages_of_the_summary_open(shared: Up, label: str) -> None:
+    address = next(line.split()[-1] for line in shared.output.splitlines() if line.startswith(f"  {label} "))
+    with urlopen(address, timeout=30) as response:
+        assert response.headers["Content-Type"].startswith("text/html")
+
+
 def test_a_second_up_on_the_directory_is_refused_and_the_first_goes_on(shared: Up) -> None:
     rival = subprocess.run(shared.command(), capture_output=True, text=True, timeout=60, env=shared.environment())
     assert rival.returncode == 1

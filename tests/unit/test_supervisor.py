@@ -224,3 +224,31 @@ async def test_a_stop_while_starting_leaves_no_process(stage: Stage) -> None:
 async def test_a_stack_with_outside_servers_only_has_an_empty_first_wave(stage: Stage) -> None:
     async with stage.running(stage.supervisor([], [child("api")])) as pids:
         assert list(pids) == ["api"]
+
+
+@pytest.fixture
+def no_handlers():
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("no_handlers")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_ctrl_c_sigterm_and_a_closed_terminal_stop_it(stage: Stage, number: signal.Signals) -> None:
+    supervisor = stage.supervisor([child("redis")])
+    supervisor.stop_on_signals()
+    task = asyncio.create_task(supervisor.run())
+    pids = await stage.announced.get()
+    os.kill(os.getpid(), number)
+    await asyncio.wait_for(task, DEADLINE_S)
+    assert not exists(pids["redis"])
+
+
+@pytest.mark.usefixtures("no_handlers")
+async def test_under_nohup_a_closed_terminal_does_not_stop_it(stage: Stage) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stage.supervisor([child("redis")]).stop_on_signals()
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
