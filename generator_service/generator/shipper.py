@@ -37,6 +37,10 @@ AS_WRITTEN = re.compile(rb',"seq":([0-9]{1,9}),"event":"([a-z_]+)"')
 HEAD_START, ID_LENGTH = b'{"document_id":"', 36
 
 
+#: How much less often a shipper that stands by looks up.
+STANDBY_INTERVALS = 5
+
+
 @dataclass(frozen=True)
 class ShipperSettings:
     """`live_ttl_s`: how long Redis keeps a document that has ended, is shipped and owes no delivery."""
@@ -118,7 +122,8 @@ class Shipper:
     async def _turn(self) -> float:
         """Ship if it is ours to do; returns how long to rest."""
         if not self._lease.held:
-            return self._settings.interval_s
+            await self._measure_lag()
+            return self._settings.interval_s * STANDBY_INTERVALS
         started = time.monotonic()
         try:
             shipped = await self.ship_once()
