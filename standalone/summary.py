@@ -40,7 +40,7 @@ class Summary:
                 "",
                 f"  API        {self.api_url}/v1",
                 f"  API docs   {self.api_url}/docs",
-                f"  Admin      {self.generator_url}/",
+                f"  Admin      {self.generator_url}/   (any name, the key as password)",
                 f"  Admin key  {self.admin_key}",
                 f"  Data       {self.data_dir}",
                 "",

@@ -1,5 +1,6 @@
 """`presswork up` as a user runs it: the real servers, the real services, and everything that may happen to them."""
 
+import base64
 import json
 import os
 import shutil
@@ -180,8 +181,11 @@ def test_the_summary_names_the_addresses_the_key_and_the_directory(shared: Up) -
 
 @pytest.mark.parametrize("label", ["API docs", "Admin"])
 def test_the_pages_of_the_summary_open(shared: Up, label: str) -> None:
-    address = next(line.split()[-1] for line in shared.output.splitlines() if line.startswith(f"  {label} "))
-    with urlopen(address, timeout=30) as response:
+    address = next(
+        line.split()[len(label.split())] for line in shared.output.splitlines() if line.startswith(f"  {label} ")
+    )
+    login = base64.b64encode(f"admin:{shared.facts['admin_key']}".encode()).decode()
+    with urlopen(Request(address, headers={"Authorization": f"Basic {login}"}), timeout=30) as response:
         assert response.headers["Content-Type"].startswith("text/html")
 
 
