@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import FastAPI
 from redis.asyncio import Redis
@@ -32,6 +33,7 @@ from backends.accounts import Accounts
 from backends.blobs import BlobStore, FileBlobStore
 from backends.changes import Changes
 from backends.clickhouse import ClickHouse
+from backends.migrations.retention import HistoryRetention, apply_retention
 from backends.migrations.runner import migrate
 from backends.queue import DocumentQueue, QueueLimits
 from backends.redis import connect_redis
@@ -110,7 +112,8 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
     )
     allowed = AllowList.parse(settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
     documents_ = DocumentService(stores, template_service, allowed, settings.idempotency_ttl_s)
-    bootstrap = Bootstrap(accounts, user_service, repository, lambda: migrate(backends.clickhouse), settings.admin_key)
+    schema = partial(_prepare_schema, backends.clickhouse, settings)
+    bootstrap = Bootstrap(accounts, user_service, repository, schema, settings.admin_key)
     state = app.state
     state.settings, state.backends, state.blobs = settings, backends, backends.blobs
     state.services = Services(auth=auth, users=user_service, documents=documents_, templates=template_service)
@@ -125,6 +128,11 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
         max_timeout_s=settings.max_timeout_s,
         max_attempts=settings.max_attempts,
     )
+
+
+async def _prepare_schema(clickhouse: ClickHouse, settings: ApiSettings) -> None:
+    await migrate(clickhouse)
+    await apply_retention(clickhouse, HistoryRetention(settings.history_months, settings.deliveries_days))
 
 
 @asynccontextmanager

@@ -115,7 +115,7 @@ def _sorted(value: object) -> object:
 
 
 def preferred_wait(request: Request) -> int | None:
-    """Read `Prefer: wait=N` (RFC 7240), at most 60; None without it. What cannot be read is ignored, as the RFC says."""
+    """Read `Prefer: wait=N` (RFC 7240), at most 60; None without it. The RFC says to ignore what cannot be read."""
     for preference in request.headers.get("prefer", "").replace(";", ",").split(","):
         name, _, value = preference.strip().partition("=")
         if name.strip().lower() == "wait" and value.strip().strip('"').isdecimal():

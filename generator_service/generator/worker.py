@@ -237,7 +237,9 @@ class Worker:
     async def _hand_over_failure(self, claim: Claim, error: DocumentError, ms: int) -> None:
         attempt, options = claim.attempt + 1, claim.job.options
         again = error.retryable and attempt < options.max_attempts
-        delay_ms = int(self._settings.retry_delay_s * 1000 * 2 ** (attempt - 1) * random.uniform(1, 1.2)) if again else None
+        delay_ms = (
+            int(self._settings.retry_delay_s * 1000 * 2 ** (attempt - 1) * random.uniform(1, 1.2)) if again else None
+        )
         failure = Failure(claim.job.document_id, claim.token, error, ms, delay_ms)
         if await self._failed.submit(failure) == "ok":
             self._metrics.finished("retried" if again else "failed", claim.job, ms)

@@ -13,7 +13,7 @@ from contracts.secrets import MIN_SECRET_LENGTH
 class SharedSettings(BaseSettings):
     """What every process needs. Durations carry their unit in the name."""
 
-    model_config = SettingsConfigDict(env_prefix="PRESSWORK_", frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="PRESSWORK_", frozen=True, extra="ignore", env_ignore_empty=True, env_parse_none_str="null")
 
     redis_url: str = Field(description="The broker, e.g. redis://:password@127.0.0.1:6379/0")
     clickhouse_url: str = Field(description="The history, e.g. http://user:password@127.0.0.1:8123/presswork")
@@ -27,11 +27,17 @@ class SharedSettings(BaseSettings):
     log_format: Literal["auto", "json", "pretty"] = Field("auto", description="auto: pretty on a terminal, else JSON")
     metrics_token: str = Field("", description="If set, /metrics wants `Authorization: Bearer <token>`")
     url_ttl_s: int = Field(3600, ge=1, description="How long a signed download link lives, in seconds")
-    lease_s: float = Field(15, ge=1, le=600, description="Lease of a claimed document; a dead worker's is rescued after it")
+    lease_s: float = Field(
+        15, ge=1, le=600, description="Lease of a claimed document; a dead worker's is rescued after it"
+    )
     max_open: int = Field(1_000_000, ge=1, description="Unfinished documents in all; beyond it requests get 503")
     max_open_per_user: int = Field(100_000, ge=1, description="Unfinished documents of one user; beyond it 429")
-    webhook_allow_cidrs: str = Field("", description="Private networks webhooks may reach, e.g. 127.0.0.1/32,10.1.0.0/16")
-    webhook_allow_hosts: str = Field("", description="Hosts webhooks may reach anyway, e.g. backend:8080,hooks.internal")
+    webhook_allow_cidrs: str = Field(
+        "", description="Private networks webhooks may reach, e.g. 127.0.0.1/32,10.1.0.0/16"
+    )
+    webhook_allow_hosts: str = Field(
+        "", description="Hosts webhooks may reach anyway, e.g. backend:8080,hooks.internal"
+    )
 
     @model_validator(mode="after")
     def _secret(self) -> Self:
