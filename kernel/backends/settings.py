@@ -13,7 +13,9 @@ from contracts.secrets import MIN_SECRET_LENGTH
 class SharedSettings(BaseSettings):
     """What every process needs. Durations carry their unit in the name."""
 
-    model_config = SettingsConfigDict(env_prefix="PRESSWORK_", frozen=True, extra="ignore", env_ignore_empty=True, env_parse_none_str="null")
+    model_config = SettingsConfigDict(
+        env_prefix="PRESSWORK_", frozen=True, extra="ignore", env_ignore_empty=True, env_parse_none_str="null"
+    )
 
     redis_url: str = Field(description="The broker, e.g. redis://:password@127.0.0.1:6379/0")
     clickhouse_url: str = Field(description="The history, e.g. http://user:password@127.0.0.1:8123/presswork")
