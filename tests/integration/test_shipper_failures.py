@@ -178,8 +178,18 @@ async def test_confirming_twice_changes_nothing_more(scripts: Scripts) -> None:
     await scripts.redis.expire(key, 300)
     assert await events.shipped(batch, seqs, 600) == 0
     assert await scripts.redis.ttl(key) <= 300
-    assert await events.shipped(batch, {str(uuid4()): 7}, 600) == 0
     assert await scripts.redis.hget(key, "shipped") == "2"
+
+
+async def test_confirming_a_document_that_redis_has_forgotten_does_not_bring_back_a_stump(scripts: Scripts) -> None:
+    forgotten = job()
+    await DocumentQueue(scripts).enqueue(forgotten)
+    batch = await EventLog(scripts).next_batch()
+    assert batch is not None
+    key = f"{scripts.prefix}doc:{forgotten.document_id}"
+    await scripts.redis.delete(key)
+    assert await EventLog(scripts).shipped(batch, {str(forgotten.document_id): 1}, 600) == 0
+    assert not await scripts.redis.exists(key)
 
 
 async def test_confirming_an_older_batch_does_not_turn_shipped_back(scripts: Scripts) -> None:
