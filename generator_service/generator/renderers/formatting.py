@@ -19,6 +19,12 @@ _DECIMAL_COMMA = re.compile(r"-?\d+,(\d{1,2}|\d{4,})")
 _PLAIN = re.compile(r"-?\d+(\.\d+)?")
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?")
 
+_IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{8,30}")
+_NUMERAL = re.compile(r"-?\d[\d\s]*[.,]\d+")
+_INITIALISMS = frozenset({"id", "sku", "vat", "iban", "url"})
+#: Columns are judged by their first rows; widths are shared among 5000 (fiftieths of a percent, as Word counts).
+_ROWS_JUDGED, _WIDTHS = 200, 5000
+
 _EN_MONTHS = "January February March April May June July August September October November December".split()
 _RU_MONTHS = "января февраля марта апреля мая июня июля августа сентября октября ноября декабря".split()
 
@@ -55,6 +61,24 @@ def currency_digits(currency: object) -> int:
     return DIGITS.get(str(currency or "").upper(), 2)
 
 
+def _iso_day(value: object) -> datetime.date | None:
+    found = _ISO_DATE.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return None
+    try:
+        return datetime.date(*(int(part) for part in found.groups()))
+    except ValueError:
+        return None
+
+
+def _plain_text(value: object) -> str:
+    if isinstance(value, list):
+        return "\n".join(_plain_text(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(_plain_text(item) for item in value.values())
+    return "" if value is None else str(value)
+
+
 @dataclass(frozen=True)
 class Locale:
     """The conventions of one language and region. `day_first` orders English dates."""
@@ -77,25 +101,53 @@ class Locale:
         number = parse_number(value)
         if number is None:
             return "" if value is None else str(value)
-        amount = self._written(rounded(number, currency_digits(currency)))
         code = str(currency or "").upper()
+        amount = self.amount(value, currency)
         return self._with_symbol(amount, code) if code else amount
+
+    def amount(self, value: object, currency: object = None) -> str:
+        """Write an amount with the currency's digits, without its symbol."""
+        number = parse_number(value)
+        if number is None:
+            return "" if value is None else str(value)
+        return self._written(rounded(number, currency_digits(currency)))
+
+    def price(self, value: object, currency: object = None) -> str:
+        """Write a price per unit: at least the currency's digits, more if it has more (0.145 must not become 0.15)."""
+        number = parse_number(value)
+        if number is None:
+            return "" if value is None else str(value)
+        own = len(f"{number:f}".partition(".")[2].rstrip("0"))
+        return self._written(rounded(number, max(own, currency_digits(currency))))
 
     def date(self, value: object) -> str:
         """Write an ISO 8601 date (2026-03-01) in words; other text is unchanged."""
-        found = _ISO_DATE.fullmatch(str(value or ""))
-        if not found:
+        day = _iso_day(value)
+        if day is None:
             return "" if value is None else str(value)
-        try:
-            day = datetime.date(*(int(part) for part in found.groups()))
-        except ValueError:
-            return str(value)
         return self._day(day)
+
+    def short_date(self, value: object) -> str:
+        """Write an ISO 8601 date as table cells need it; other text is unchanged."""
+        day = _iso_day(value)
+        if day is None:
+            return "" if value is None else str(value)
+        if self.language == "ru":
+            return f"{day:%d.%m.%Y}"
+        month = _EN_MONTHS[day.month - 1][:3]
+        return f"{day.day}{NBSP}{month} {day.year}" if self.day_first else f"{month}{NBSP}{day.day}, {day.year}"
+
+    def cell(self, value: object, digits: int = 0) -> str:
+        """Write a table cell: decimals get separators, dates are short, whole numbers (ids, years) stay."""
+        if isinstance(value, float) or (digits and isinstance(value, int)):
+            return self.number(value, digits)
+        if not isinstance(value, str):
+            return _plain_text(value)
+        return self.number(value) if _NUMERAL.fullmatch(value) else self.short_date(value)
 
     def _written(self, number: Decimal) -> str:
         whole, _, fraction = f"{abs(number):f}".partition(".")
-        if len(whole) > (4 if self.language == "ru" else 3):
-            whole = f"{int(whole):,}".replace(",", self.group)
+        whole = f"{int(whole):,}".replace(",", self.group)
         sign = "\u2212" if number < 0 and (set(whole + fraction) - {"0", self.group}) else ""
         return f"{sign}{whole}{self.point}{fraction}" if fraction else f"{sign}{whole}"
 
@@ -121,16 +173,21 @@ def locale_for(tag: str | None) -> Locale:
     return Locale("en", ",", ".", symbol_first=True, day_first=region != "us")
 
 
-def filters(locale: Locale) -> dict[str, Callable[..., str]]:
+def filters(locale: Locale) -> dict[str, Callable[..., object]]:
     """Return the filters that DOCX templates have beyond Jinja's own. Arithmetic is exact: text in, text out."""
     return {
         "money": locale.money,
+        "amount": locale.amount,
+        "price": locale.price,
         "number": locale.number,
         "date": locale.date,
+        "cell": locale.cell,
+        "columns": columns,
         "times": times,
         "plus": plus,
         "percent_of": percent_of,
         "cents": cents,
+        "iban": spaced_iban,
     }
 
 
@@ -156,3 +213,43 @@ def cents(value: object, currency: object = None) -> str:
     """Round to the currency's smallest unit, so that printed lines add up to the printed sum."""
     number = parse_number(value)
     return "" if number is None else f"{rounded(number, currency_digits(currency)):f}"
+
+
+def spaced_iban(value: object) -> str:
+    """Write an IBAN in groups of four; other text is unchanged."""
+    text = "" if value is None else str(value)
+    if not _IBAN.fullmatch(text):
+        return text
+    return NBSP.join(text[at : at + 4] for at in range(0, len(text), 4))
+
+
+def columns(rows: object, given: object = None) -> list[dict[str, object]]:
+    """Describe a table's columns: key, title, align, digits, width. `given`: keys, or {key, title?, align?, digits?}."""
+    table = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    specs = given if isinstance(given, list) and given else list(table[0]) if table else []
+    described = [_column(spec, table) for spec in specs]
+    whole = sum(weight for _, weight in described)
+    return [{**column, "width": round(weight / whole * _WIDTHS)} for column, weight in described]
+
+
+def _column(spec: object, table: list[dict[str, object]]) -> tuple[dict[str, object], float]:
+    own = spec if isinstance(spec, dict) else {"key": spec}
+    key = str(own.get("key", ""))
+    values = [row.get(key) for row in table]
+    judged = [value for value in values[:_ROWS_JUDGED] if value is not None]
+    numeric = all(parse_number(value) is not None for value in judged[:20])
+    fractions = (f"{Decimal(repr(value)):f}".partition(".")[2].rstrip("0") for value in values if type(value) is float)
+    title = str(own.get("title") or _title(key))
+    longest = max((len(str(value)) for value in judged), default=0)
+    column: dict[str, object] = {
+        "key": key,
+        "title": title,
+        "align": own.get("align") or ("right" if numeric and judged else "left"),
+        "digits": own.get("digits", min(max(map(len, fractions), default=0), 6)),
+    }
+    return column, min(max(len(title) * 1.1, longest, 4), 34) + 2
+
+
+def _title(key: str) -> str:
+    words = key.replace("_", " ")
+    return key.upper() if key.lower() in _INITIALISMS else words[:1].upper() + words[1:]

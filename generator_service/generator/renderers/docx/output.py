@@ -10,6 +10,9 @@ _BREAK = b'</w:t><w:br/><w:t xml:space="preserve">'
 _TAB = b'</w:t><w:tab/><w:t xml:space="preserve">'
 _EMPTY_CELL = re.compile(rb"(</w:tcPr>|<w:tcPr/>|<w:tc>|</w:tbl>)\s*</w:tc>")
 _EMPTY_TABLE = re.compile(rb"<w:tbl>(?:(?!<w:t[blr][ >]).)*?</w:tblGrid>\s*</w:tbl>", re.DOTALL)
+_GRID = re.compile(rb"<w:tblGrid>(?P<grid>.*?)</w:tblGrid>(?P<row>\s*<w:tr[ >].*?</w:tr>)", re.DOTALL)
+_GRID_WIDTH = re.compile(rb'<w:gridCol [^>]*?w:w="(\d+)"')
+_CELL_WIDTH = re.compile(rb'<w:tcW [^>]*?w:w="(\d+)"')
 _PAGE = b'<w:p><w:r><w:br w:type="page"/></w:r></w:p><w:p><w:r><w:t>%s</w:t></w:r></w:p>'
 _FILLER = b"Lorem ipsum dolor sit amet, consectetur adipiscing elit. " * 12
 
@@ -37,6 +40,22 @@ def _with_breaks(found: re.Match[bytes]) -> bytes:
         opening = b'<w:t xml:space="preserve">'
     text = found.group(1).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return opening + text.replace(b"\n", _BREAK).replace(b"\t", _TAB) + b"</w:t>"
+
+
+def regridded(content: bytes) -> bytes:
+    """Give tables whose first row has other cells than the grid has columns a grid of those cells' widths."""
+    return _GRID.sub(_with_grid, content)
+
+
+def _with_grid(found: re.Match[bytes]) -> bytes:
+    columns = [int(width) for width in _GRID_WIDTH.findall(found["grid"])]
+    cells = [int(width) for width in _CELL_WIDTH.findall(found["row"])]
+    whole = sum(cells)
+    if len(cells) == len(columns) or not whole or b"<w:gridSpan" in found["row"]:
+        return found.group()
+    widths = (round(width * sum(columns) / whole) for width in cells)
+    grid = b"".join(b'<w:gridCol w:w="%d"/>' % width for width in widths)
+    return b"<w:tblGrid>" + grid + b"</w:tblGrid>" + found["row"]
 
 
 def with_pages(content: bytes, count: int) -> bytes:

@@ -42,6 +42,7 @@ class Part:
     tags: tuple[Tag, ...]
     guard_cells: bool = False
     guard_tables: bool = False
+    regrid: bool = False
 
     def strict_source(self) -> tuple[str, list[tuple[int, int]]]:
         """Return the MiniJinja source, and (byte offset, tag number) in order, to find a tag by an error's range."""
@@ -167,9 +168,8 @@ class _Compiler:
             for key, value in element.attrib.items():
                 if "{" in value and FIND.search(value):
                     element.set(key, self._replaced(value))
-            text = element.text or ""
-            if "{" in text and FIND.search(text):
-                element.text = self._replaced(text)
+            if "{" in (element.text or "") and FIND.search(element.text):
+                element.text = self._replaced(element.text)
 
     def _replaced(self, text: str) -> str:
         def mark(match: re.Match[str]) -> str:
@@ -225,7 +225,8 @@ class _Compiler:
                 pieces.append(int(piece) if index % 2 else piece)
         guard_tables = any(tag.scope == "tr" for tag in self.tags)
         tags = tuple(_with_loops(self.tags, pieces))
-        return Part(self._name, tuple(pieces), tags, self._guard_cells, guard_tables)
+        regrid = any(tag.scope == "tc" for tag in self.tags)
+        return Part(self._name, tuple(pieces), tags, self._guard_cells, guard_tables, regrid)
 
 
 def _starts(texts: list[str]) -> list[int]:

@@ -12,7 +12,7 @@ from contracts.documents import Warned
 from contracts.errors import DocumentFailed
 from contracts.templates import ArchiveLimits, BadArchive
 from generator.renderers.docx.archive import ArchiveWriter, read_archive
-from generator.renderers.docx.output import finished
+from generator.renderers.docx.output import finished, regridded
 from generator.renderers.docx.parts import Part, compile_part
 from generator.renderers.docx.tags import Tag, data_path
 from generator.renderers.lookup import hint_for
@@ -43,7 +43,7 @@ class CompiledDocx:
     """One template with one locale's filters. `render` may be called any number of times, from one thread."""
 
     def __init__(
-        self, content: bytes, filters: Mapping[str, Callable[..., str]], limits: ArchiveLimits | None = None
+        self, content: bytes, filters: Mapping[str, Callable[..., object]], limits: ArchiveLimits | None = None
     ) -> None:
         try:
             read = read_archive(content, limits or ArchiveLimits())
@@ -87,7 +87,7 @@ class CompiledDocx:
 class _Pass:
     """The template's parts in one MiniJinja environment, either strict or careful about what is missing."""
 
-    def __init__(self, parts: list[Part], filters: Mapping[str, Callable[..., str]], *, careful: bool) -> None:
+    def __init__(self, parts: list[Part], filters: Mapping[str, Callable[..., object]], *, careful: bool) -> None:
         self._parts = {part.name: part for part in parts}
         self._offsets: dict[str, list[tuple[int, int]]] = {}
         self._reported: dict[tuple[str, int], None] = {}
@@ -122,7 +122,8 @@ class _Pass:
             text = self._environment.render_template(part.name, **values)
         except TemplateError as error:
             raise self._located(part, error, values) from error
-        return finished(text, guard_cells=part.guard_cells, guard_tables=part.guard_tables)
+        content = finished(text, guard_cells=part.guard_cells, guard_tables=part.guard_tables)
+        return regridded(content) if part.regrid else content
 
     def warnings(self) -> tuple[Warned, ...]:
         paths = dict.fromkeys(data_path(self._parts[name].tags[number]) for name, number in self._reported)
