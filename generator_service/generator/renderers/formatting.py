@@ -237,17 +237,21 @@ def _column(spec: object, table: list[dict[str, object]]) -> tuple[dict[str, obj
     key = str(own.get("key", ""))
     values = [row.get(key) for row in table]
     judged = [value for value in values[:_ROWS_JUDGED] if value is not None]
+    digits = min(max((_fraction_digits(value) for value in values), default=0), 6)
     numeric = all(parse_number(value) is not None for value in judged[:20])
-    fractions = (f"{Decimal(repr(value)):f}".partition(".")[2].rstrip("0") for value in values if type(value) is float)
     title = str(own.get("title") or _title(key))
     longest = max((len(str(value)) for value in judged), default=0)
     column: dict[str, object] = {
         "key": key,
         "title": title,
         "align": own.get("align") or ("right" if numeric and judged else "left"),
-        "digits": own.get("digits", min(max(map(len, fractions), default=0), 6)),
+        "digits": own.get("digits", digits),
     }
     return column, min(max(len(title) * 1.1, longest, 4), 34) + 2
+
+
+def _fraction_digits(value: object) -> int:
+    return len(f"{Decimal(repr(value)):f}".partition(".")[2].rstrip("0")) if type(value) is float else 0
 
 
 def _title(key: str) -> str:

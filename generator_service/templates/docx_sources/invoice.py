@@ -1,5 +1,8 @@
 """The invoice as a DOCX template: the same data and the same arithmetic as invoice/invoice.typ."""
 
+from docx.document import Document
+from docx.table import _Cell
+
 from .look import (
     ACCENT,
     BAND,
@@ -7,8 +10,6 @@ from .look import (
     INK,
     QUIET,
     WHITE,
-    Document,
-    _Cell,
     border,
     cell_text,
     finish_cell,

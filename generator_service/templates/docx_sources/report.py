@@ -1,5 +1,6 @@
 """The report as a DOCX template: the same data as report/report.typ; charts become bars of text."""
 
+from docx.document import Document
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docx.shared import Pt
@@ -11,7 +12,6 @@ from .look import (
     BAND,
     HAIRLINE,
     QUIET,
-    Document,
     border,
     cell_text,
     finish_cell,
