@@ -30,8 +30,10 @@ log = structlog.get_logger(__name__)
 
 #: A document waits this long for a free render process before it goes back to the queue for a worker that has one.
 PATIENCE_S = 2.0
-#: Renders faster than this are claimed ahead, so that the processes never wait for Redis.
+#: Renders faster than this are claimed ahead, so that the processes never wait for Redis or the disk.
 QUICK_MS = 250.0
+CLAIMED_PER_PROCESS = 4
+STARTED_PER_PROCESS = 2
 CLAIM_PAUSE_S = 0.5
 
 
@@ -78,7 +80,7 @@ class Worker:
         self._started: GroupCommit[tuple[UUID, int], Outcome] = GroupCommit(queue.start)
         self._completed: GroupCommit[Completion, Outcome] = GroupCommit(queue.complete)
         self._failed: GroupCommit[Failure, Outcome] = GroupCommit(queue.fail)
-        self._processes = asyncio.Semaphore(pool.size)
+        self._processes = asyncio.Semaphore(pool.size * STARTED_PER_PROCESS)
         self._running: dict[tuple[UUID, int], asyncio.Task[None]] = {}
         self._finished = asyncio.Event()
         self._usual_ms = QUICK_MS
@@ -120,8 +122,8 @@ class Worker:
                 await asyncio.sleep(CLAIM_PAUSE_S)
 
     def _room(self) -> int:
-        ahead = self._pool.size if self._usual_ms < QUICK_MS else 0
-        return self._pool.size + ahead - len(self._running)
+        per_process = CLAIMED_PER_PROCESS if self._usual_ms < QUICK_MS else 1
+        return self._pool.size * per_process - len(self._running)
 
     async def _somebody_finished(self) -> None:
         self._finished.clear()

@@ -20,6 +20,8 @@ from contracts.errors import BlobUnavailable
 SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 IS_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 TEMPORARY = ".tmp"
+#: Joins a key's later segments in a file name. No segment can hold it.
+BESIDE = "~"
 
 #: From this many files on, one syncfs is cheaper than an fsync each.
 SYNCFS_FROM = 8
@@ -85,14 +87,17 @@ class FileBlobStore:
 
     async def delete_prefix(self, prefix: str) -> None:
         path = self.path(prefix)
-        await _in_thread(lambda: _remove(path))
+        await _in_thread(lambda: _remove_all(path))
 
     def path(self, key: str) -> Path:
         """Return where a key's bytes are. Raises ValueError for a malformed key."""
         kind, *rest = check_key(key).split("/")
         # A UUIDv7's first 8 digits are 65 s of time: neighbours share a folder, so that a batch syncs few of them.
-        shard = [rest[0][:8] if IS_ID.fullmatch(rest[0]) else rest[0][:2]] if rest else []
-        return self.root.joinpath(kind, *shard, *rest)
+        # What belongs to one id lies beside it, not in a folder of its own: two syncs less for each document.
+        if not rest:
+            return self.root / kind
+        shard = rest[0][:8] if IS_ID.fullmatch(rest[0]) else rest[0][:2]
+        return self.root / kind / shard / BESIDE.join(rest)
 
 
 def check_key(key: str) -> str:
@@ -122,11 +127,16 @@ def _read_range(path: Path, start: int, end: int) -> bytes:
         return file.read(max(0, end - start))
 
 
-def _remove(path: Path) -> None:
+def _remove_all(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    for beside in path.parent.glob(f"{path.name}{BESIDE}*"):
+        beside.unlink(missing_ok=True)
+    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # the last one out: 1,300 folders a day would stay behind
         path.parent.rmdir()
 
