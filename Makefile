@@ -50,6 +50,10 @@ fmt: .venv/.ready-dev ## Format the code
 	@$(BIN)/isort --quiet $(CODE)
 	@$(BIN)/black --quiet $(CODE)
 
+.PHONY: docs
+docs: .venv/.ready-dev ## Make the tables of docs/ from the code
+	@$(BIN)/python -m docs.generate
+
 .PHONY: bench
 bench: .venv/.ready-dev ## Run the benchmarks; ARGS passes options
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -20,7 +20,7 @@ def errors_page() -> str:
     lines = [
         "# Errors",
         NOTE,
-        "Every error of the API is `application/problem+json` (RFC 9457) with these members: `type`, `title`, `status`,",
+        "Every error of the API is `application/problem+json` (RFC 9457) with the members `type`, `title`, `status`,",
         "`detail`, `code`, `request_id`, `retryable`, and `errors[]` with JSON pointers where fields are wrong.",
         "`type` is a path of the API that explains the code. 429 and 503 carry `Retry-After`.",
         "",
@@ -52,7 +52,9 @@ def errors_page() -> str:
 
 
 def sorted_problems() -> list[tuple[str, Problem]]:
-    shown = [(code, known) for code, known in PROBLEMS.items() if known.title != "Document failed" or known.status == 409]
+    shown = [
+        (code, known) for code, known in PROBLEMS.items() if known.title != "Document failed" or known.status == 409
+    ]
     return sorted(shown, key=lambda pair: (pair[1].status, pair[0]))
 
 

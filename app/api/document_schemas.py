@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.api import examples
 from app.api.schemas import Body, Cursor, Limit
 from contracts.documents import Format, Priority, Status
 from contracts.jobs import Simulate
@@ -161,6 +162,8 @@ class Links(BaseModel):
 
 
 class AcceptedDocument(BaseModel):
+    model_config = examples.shown(examples.ACCEPTED)
+
     id: str
     status: Status
     links: Links
@@ -216,6 +219,8 @@ class DeliveryShown(BaseModel):
 
 
 class Document(BaseModel):
+    model_config = examples.shown(examples.DOCUMENT)
+
     id: str
     status: Status
     format: Format
@@ -243,6 +248,8 @@ class DocumentList(BaseModel):
 
 
 class EventShown(BaseModel):
+    model_config = examples.shown(examples.EVENT)
+
     at: str
     event: str
     run: int

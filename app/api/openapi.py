@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 from app.api.errors import PROBLEM_JSON, PROBLEMS
+from app.api.examples import PROBLEM, shown
 
 
 class ProblemFlaw(BaseModel):
@@ -16,6 +17,8 @@ class ProblemFlaw(BaseModel):
 
 class ProblemBody(BaseModel):
     """RFC 9457."""
+
+    model_config = shown(PROBLEM)
 
     type: str = Field(examples=["/problems/invalid_request"])
     title: str

@@ -8,6 +8,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError, to_json
 
+from app.api import examples
 from app.services.auth import Principal
 from contracts.ids import rfc3339
 from contracts.users import KeyRow, Role, Scope, UserRow, UserStatus
@@ -102,6 +103,8 @@ class PageQuery(Body):
 
 
 class User(BaseModel):
+    model_config = examples.shown(examples.USER)
+
     id: str
     email: str
     name: str
@@ -114,6 +117,8 @@ class User(BaseModel):
 
 
 class Key(BaseModel):
+    model_config = examples.shown(examples.KEY)
+
     id: str
     name: str
     prefix: str
@@ -125,10 +130,14 @@ class Key(BaseModel):
 class NewKeyShown(Key):
     """The only answer that ever holds the key."""
 
+    model_config = examples.shown({**examples.KEY, "key": "pw_EvWdh0a7u6p84RsxDdWzASUOV5dEPOB2EJmJXNy06sa1ldil8"})
+
     key: str
 
 
 class ListedKey(Key):
+    model_config = examples.shown({**examples.KEY, "last_used_at": examples.LATER})
+
     last_used_at: str | None
 
 
@@ -163,11 +172,15 @@ class KeyList(BaseModel):
 
 
 class WebhookSecret(BaseModel):
+    model_config = examples.shown({"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "previous_valid_until": None})
+
     secret: str
     previous_valid_until: str | None
 
 
 class Template(BaseModel):
+    model_config = examples.shown(examples.TEMPLATE)
+
     name: str
     owner_id: str | None
     visibility: Literal["private", "shared"]

@@ -1,0 +1,106 @@
+"""Examples that /openapi.json shows: one consistent world of one user, one template and one document."""
+
+from pydantic import ConfigDict
+
+Example = dict[str, object]
+
+MOMENT, LATER, WEEK_LATER = "2026-03-01T09:30:00.120Z", "2026-03-01T09:30:00.166Z", "2026-03-08T09:30:00.166Z"
+USER_ID, KEY_ID = "01a2066a-006f-74e4-be57-510843db21c0", "01a2066a-00af-7c11-9d02-3b1f7c0a9e55"
+DOCUMENT_ID = "01a20674-6b65-7fe8-8b9d-bd677df88074"
+SHA256 = "95c9e9106edfcbdae59572258c242095856d99a3dd7dddea98b72873a1af8224"
+BASE = f"http://127.0.0.1:8000/v1/documents/{DOCUMENT_ID}"
+
+USER: Example = {
+    "id": USER_ID,
+    "email": "ada@example.com",
+    "name": "Ada Lovelace",
+    "role": "member",
+    "status": "active",
+    "attrs": {"team": "billing"},
+    "created_at": MOMENT,
+    "updated_at": MOMENT,
+    "version": 1,
+}
+KEY: Example = {
+    "id": KEY_ID,
+    "name": "billing service",
+    "prefix": "pw_EvWdh0",
+    "scopes": [],
+    "expires_at": None,
+    "created_at": MOMENT,
+}
+TEMPLATE: Example = {
+    "name": "invoice",
+    "owner_id": None,
+    "visibility": "shared",
+    "engine": "typst",
+    "formats": ["pdf", "png", "svg", "docx"],
+    "versions": 1,
+    "tags": {"production": 1},
+    "title": "Invoice",
+    "description": "An invoice on A4.",
+    "sample": {"number": "INV-7"},
+    "created_at": MOMENT,
+    "updated_at": MOMENT,
+}
+RESULT: Example = {
+    "bytes": 19048,
+    "sha256": SHA256,
+    "pages": 1,
+    "content_type": "application/pdf",
+    "filename": "INV-7.pdf",
+    "url": f"{BASE}/content?expires=1772361000&signature=gh78oGD47hQ646dvUM",
+    "url_expires_at": "2026-03-01T10:30:00.000Z",
+    "warnings": [],
+}
+DOCUMENT: Example = {
+    "id": DOCUMENT_ID,
+    "status": "completed",
+    "format": "pdf",
+    "template": {"name": "invoice", "version": 1, "sha256": SHA256},
+    "user_id": USER_ID,
+    "run": 1,
+    "attempts": 1,
+    "priority": "normal",
+    "lane": USER_ID,
+    "subject": "customer-17",
+    "metadata": {"order": "7"},
+    "created_at": MOMENT,
+    "started_at": MOMENT,
+    "completed_at": LATER,
+    "expires_at": WEEK_LATER,
+    "timings": {"queued_ms": 11, "render_ms": 31, "total_ms": 46},
+    "result": RESULT,
+    "error": None,
+    "delivery": {"status": "delivered", "attempts": 1, "next_attempt_at": None},
+}
+ACCEPTED: Example = {
+    "id": DOCUMENT_ID,
+    "status": "queued",
+    "links": {"self": BASE, "content": f"{BASE}/content", "events": f"{BASE}/events"},
+}
+EVENT: Example = {
+    "at": MOMENT,
+    "event": "started",
+    "run": 1,
+    "attempt": 1,
+    "worker": "host-4462-4faa19",
+    "detail": None,
+}
+PROBLEM: Example = {
+    "type": "/problems/invalid_request",
+    "title": "Invalid request",
+    "status": 422,
+    "detail": "There is no template 'invoce'; there are: invoice, report.",
+    "code": "invalid_request",
+    "request_id": "01a20674-6ae3-7bee-898c-1aa7e0697a9b",
+    "retryable": False,
+    "errors": [
+        {"pointer": "/template", "detail": "There is no template 'invoce'; ...", "code": "unknown_template"},
+    ],
+}
+
+
+def shown(example: Example) -> ConfigDict:
+    """Make a model's configuration that shows this example."""
+    return ConfigDict(json_schema_extra={"examples": [example]})  # type: ignore[list-item]

@@ -1,0 +1,77 @@
+"""What the documents claim: tables made from the code, one version of each library, every endpoint guarded."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from app.api import content, document_schemas, documents, schemas, system, templates, users
+from app.api.access import PUBLIC, GuardedRoute
+from app.api.errors import FLAW_CODES, PROBLEMS
+from app.main import create_app
+from app.settings import ApiSettings
+from docs.generate import PAGES
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = {
+    "redis_url": "redis://127.0.0.1:1/0",
+    "clickhouse_url": "http://u:p@127.0.0.1:1/presswork",
+    "secret_key": "x" * 40,
+    "log_level": "error",
+}
+OPEN = {
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/problems/{code}",
+    "/docs",
+    "/docs/start.js",
+    "/v1/documents/{document_id}/content",
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_made_from_the_code_is_up_to_date(page: str) -> None:
+    assert (ROOT / "docs" / page).read_text() == PAGES[page](), "run `make docs`"
+
+
+def test_both_locks_hold_the_same_versions() -> None:
+    locks = [tomllib.loads((ROOT / path).read_text()) for path in ("poetry.lock", "generator_service/poetry.lock")]
+    first, second = ({package["name"]: package["version"] for package in lock["package"]} for lock in locks)
+    shared = first.keys() & second.keys()
+    assert len(shared) > 30
+    assert {name: first[name] for name in shared} == {name: second[name] for name in shared}
+
+
+def routes() -> list[GuardedRoute]:
+    routers = (users.router, templates.router, documents.router, content.router, system.router)
+    return [route for router in routers for route in router.routes if isinstance(route, GuardedRoute)]
+
+
+def test_every_endpoint_says_who_may_call_it_and_only_these_need_no_key() -> None:
+    assert {route.path for route in routes() if route.roles == PUBLIC} == OPEN
+    assert all(set(route.roles) <= {"admin", "member", "viewer"} for route in routes())
+
+
+def test_every_operation_has_an_id_a_summary_and_its_errors() -> None:
+    document = create_app(ApiSettings.model_validate(SETTINGS)).openapi()
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations) >= 18
+    for operation in operations:
+        assert operation["description"] and {"401", "422", "500", "503"} <= set(operation["responses"])
+    components = document["components"]["schemas"]
+    for name in ("ProblemBody", "User", "Document", "AcceptedDocument", "Template", "NewKeyShown", "DocumentRequest"):
+        assert components[name]["examples"], name
+
+
+def test_the_examples_fit_their_schemas() -> None:
+    for model in (schemas.User, schemas.NewKeyShown, schemas.ListedKey, schemas.Template, schemas.WebhookSecret):
+        assert model.model_validate(model.model_json_schema()["examples"][0])
+    for shown in (document_schemas.Document, document_schemas.AcceptedDocument, document_schemas.EventShown):
+        assert shown.model_validate(shown.model_json_schema()["examples"][0])
+
+
+def test_every_problem_has_a_page_a_status_and_a_meaning() -> None:
+    for code, known in PROBLEMS.items():
+        assert 400 <= known.status < 600 and known.title and known.meaning.endswith("."), code
+    assert all(meaning.endswith(".") for meaning in FLAW_CODES.values())
