@@ -224,7 +224,7 @@ def spaced_iban(value: object) -> str:
 
 
 def columns(rows: object, given: object = None) -> list[dict[str, object]]:
-    """Describe a table's columns: key, title, align, digits, width. `given`: keys, or {key, title?, align?, digits?}."""
+    """Describe a table's columns: key, title, align, digits, width. Given: keys, or {key, title?, align?, digits?}."""
     table = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     specs = given if isinstance(given, list) and given else list(table[0]) if table else []
     described = [_column(spec, table) for spec in specs]

@@ -1,7 +1,9 @@
 """What an engine is given, what it gives back, and the Protocol between it and `core`."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contracts.documents import Warned
 from contracts.errors import DocumentError, DocumentFailed
@@ -54,6 +56,16 @@ class Renderer(Protocol):
 
     def render(self, source: TemplateSource, request: RenderRequest) -> Rendered:
         """Render `source` of the request's bundle. Raises DocumentFailed with all it can locate."""
+
+
+def local_moment(request: RenderRequest) -> datetime:
+    """Return the document's own time in its zone (UTC if unknown: the API refuses those). Equal jobs, equal bytes."""
+    moment = datetime.fromtimestamp(request.created_at_ms // 1000, UTC)
+    try:
+        offset = moment.astimezone(ZoneInfo(request.timezone or "UTC")).utcoffset() or timedelta()
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return moment
+    return moment.astimezone(timezone(offset))
 
 
 def failed(code: str, message: str, **where: str | int | bool | None) -> DocumentFailed:

@@ -4,16 +4,15 @@ Templates see their own files, `data.json` and `sys.inputs`; the root is an empt
 """
 
 import tempfile
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Protocol, TypedDict, Unpack, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typst
 
 from contracts.documents import Warned
 from contracts.templates import TemplateSource
-from generator.renderers.port import Rendered, RenderRequest
+from generator.renderers.port import Rendered, RenderRequest, local_moment
 from generator.renderers.typst_errors import located
 
 #: File names are interned for the life of the process and there are 65,535 ids: the names of a job never vary.
@@ -72,7 +71,7 @@ class TypstRenderer:
                 files,
                 request.format,
                 sys_inputs=_inputs(request),
-                timestamp=_moment(request),
+                timestamp=local_moment(request),
                 pdf_tags=request.bundle.manifest.tagged,
                 root=str(self._root(request)),
             )
@@ -135,21 +134,12 @@ def _virtual_files(source: TemplateSource, request: RenderRequest) -> dict[str, 
 
 def _inputs(request: RenderRequest) -> dict[str, str]:
     return {
+        "today": local_moment(request).date().isoformat(),
         "locale": request.locale or "en",
         "timezone": request.timezone or "UTC",
         "format": request.format,
         "strict": "true" if request.strict else "false",
     }
-
-
-def _moment(request: RenderRequest) -> datetime:
-    """Return the document's own time for `datetime.today()` and the PDF's metadata: equal jobs, equal bytes."""
-    moment = datetime.fromtimestamp(request.created_at_ms // 1000, UTC)
-    try:
-        offset = moment.astimezone(ZoneInfo(request.timezone or "UTC")).utcoffset() or timedelta()
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return moment  # the API refuses unknown zones; here the document matters more
-    return moment.astimezone(timezone(offset))
 
 
 def _warned(warnings: list[typst.TypstWarning]) -> tuple[Warned, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import typst
 
 from contracts.errors import DocumentFailed
-from generator.renderers.lookup import hint_for, near_names
+from generator.renderers.lookup import hint_for
 from generator.renderers.port import failed
 
 _PLACE = re.compile(r"┌─ (?:.*/)?(?P<file>[^/\n]+?):(?P<line>\d+):(?P<column>\d+)\s*$", re.MULTILINE)
@@ -66,22 +66,21 @@ def _data_missing(key: str, where: Mapping[str, str | int | None], data: bytes) 
 
 
 def _data_path(key: str, tag: str, values: object) -> str:
-    """Read the path from the expression: `d.buyer.name` with `d` the data; otherwise the name alone."""
+    """Read the path from the expression: the longest end of `d.buyer.name` whose parents the data has."""
     names = re.split(r"[.(]", tag)
-    if key in names[1:]:
-        path = ".".join(names[1 : names.index(key, 1) + 1])
-        parents = path.rpartition(".")[0]
-        if not parents or not near_names({"": values}, parents) and _resolves(values, parents):
-            return path
-    return key
+    if key not in names[1:]:
+        return key
+    last = names.index(key, 1)
+    paths = (names[start : last + 1] for start in range(1, last + 1))
+    return next((".".join(path) for path in paths if _resolves(values, path[:-1])), key)
 
 
-def _resolves(values: object, path: str) -> bool:
-    for name in path.split("."):
+def _resolves(values: object, path: list[str]) -> bool:
+    for name in path:
         if not isinstance(values, dict) or name not in values:
             return False
         values = values[name]
-    return True
+    return isinstance(values, dict)
 
 
 def _clean(message: str) -> str:

@@ -1,22 +1,20 @@
 """DOCX: docxtpl's tag dialect, compiled once per template and rendered by MiniJinja; values are JSON, always escaped.
 
-archive = the container, parts = XML to template source, tags = the dialect, template = the compiled whole.
+archive = the container, parts = XML to template source, tags = the dialect, values = the data,
+template = the compiled whole.
 """
 
-import json
-import re
 from collections import OrderedDict
 
 from contracts.templates import TemplateSource
 from generator.renderers.docx.output import with_pages
 from generator.renderers.docx.template import CompiledDocx
+from generator.renderers.docx.values import values_of
 from generator.renderers.formatting import Locale, filters, locale_for
-from generator.renderers.port import Rendered, RenderRequest, failed
+from generator.renderers.port import Rendered, RenderRequest
 
 #: Compiled templates kept per process; one takes about ten times its file.
 TEMPLATES_KEPT = 64
-
-_LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class DocxRenderer:
@@ -35,8 +33,7 @@ class DocxRenderer:
     def render(self, source: TemplateSource, request: RenderRequest) -> Rendered:
         """Render one document. Raises DocumentFailed with part, paragraph (as `line`), tag and data path."""
         template = self._template(source, request)
-        values = _values(request)
-        changed, warnings = template.render(values, strict=request.strict, nulls=b"null" in request.data)
+        changed, warnings = template.render(values_of(request), strict=request.strict)
         if request.extra_pages:
             changed[template.main] = with_pages(template.main_part(changed), request.extra_pages)
         return Rendered(template.write(changed), None, warnings)
@@ -51,28 +48,3 @@ class DocxRenderer:
         if len(self._compiled) > TEMPLATES_KEPT:
             self._compiled.popitem(last=False)
         return template
-
-
-def _values(request: RenderRequest) -> dict[str, object]:
-    """Return what tags can name: the data's own keys, then `data`, `locale` and `timezone`."""
-    try:
-        data = json.loads(request.data)
-    except ValueError as error:
-        raise failed("template_error", f"The data is not JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise failed("template_error", "The data must be a JSON object.")
-    if _LONE_SURROGATE.search(request.data):
-        data = _without_surrogates(data)
-    own = {"data": data, "locale": request.locale or "en", "timezone": request.timezone or "UTC"}
-    return {**own, **{str(key): value for key, value in data.items()}}
-
-
-def _without_surrogates(value: object) -> object:
-    """Replace halves of surrogate pairs, which are in no encoding."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    return value

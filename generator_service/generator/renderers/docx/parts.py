@@ -18,9 +18,11 @@ from generator.renderers.docx.tags import (
     Tag,
     careful_code,
     loops_after,
+    names_in,
     parse,
     strict_code,
 )
+from generator.renderers.docx.values import prologue
 from generator.renderers.port import failed
 
 #: Noncharacters: legal in XML, never in a document. Between them stands the tag's number.
@@ -44,6 +46,11 @@ class Part:
     guard_tables: bool = False
     regrid: bool = False
 
+    @property
+    def names(self) -> set[str]:
+        """Every name that the tags may mean as data; those that they set themselves are harmless here."""
+        return {name for tag in self.tags if tag.kind in "{%" for name in names_in(tag.code)}
+
     def strict_source(self) -> tuple[str, list[tuple[int, int]]]:
         """Return the MiniJinja source, and (byte offset, tag number) in order, to find a tag by an error's range."""
         return self._source(lambda number: strict_code(self.tags[number]))
@@ -53,7 +60,8 @@ class Part:
         return self._source(lambda number: careful_code(self.tags[number], number))
 
     def _source(self, written: Callable[[int], str]) -> tuple[str, list[tuple[int, int]]]:
-        chunks, offsets, at = [], [], 0
+        chunks = [prologue(self.names)]
+        offsets, at = [], len(chunks[0].encode())
         for piece in self.pieces:
             text = _inert(piece) if isinstance(piece, str) else written(piece)
             if isinstance(piece, int):
@@ -261,13 +269,16 @@ def _replace_by_text(element: Element, text: str) -> None:
 
 
 def _merged(text: str, tags: list[Tag]) -> str:
-    """Apply `{%-` and `-%}`: the text joins that of the paragraph before or after."""
+    """Apply `{%-` and `-%}`: the text joins that of the paragraph before or after; without one, Jinja trims spaces."""
     for number, tag in enumerate(tags):
         mark = f"{_OPEN}{number}{_CLOSE}"
+        before = after = 0
         if tag.trim_before:
-            text = re.sub(rf"</w:t>(?:(?!</w:t>).)*?{mark}", mark, text, count=1, flags=re.DOTALL)
+            text, before = re.subn(rf"</w:t>(?:(?!</w:t>).)*?{mark}", mark, text, count=1, flags=re.DOTALL)
         if tag.trim_after:
-            text = re.sub(rf"{mark}(?:(?!<w:t[ >]|{_OPEN}).)*?<w:t(?: [^>]*)?>", mark, text, count=1, flags=re.DOTALL)
+            following = rf"{mark}(?:(?!<w:t[ >]|{_OPEN}).)*?<w:t(?: [^>]*)?>"
+            text, after = re.subn(following, mark, text, count=1, flags=re.DOTALL)
+        tags[number] = replace(tag, trim_before=tag.trim_before and not before, trim_after=tag.trim_after and not after)
     return text
 
 

@@ -33,6 +33,15 @@ _FOR = re.compile(
     r"\s*for\s+(?P<names>[\w\s,]+?)\s+in\s+(?P<path>[A-Za-z_][\w.]*)\s*(?P<rest>(?:if\s.*|recursive)?)$", re.DOTALL
 )
 
+_TEXT = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+#: Words of the language and functions of MiniJinja: never looked up in the data.
+_NOT_DATA = frozenset(
+    "true false none True False None and or not in is if else elif endif for endfor recursive set endset macro"
+    " endmacro call endcall filter endfilter do with endwith break continue loop caller self range namespace dict"
+    " cycler joiner lipsum debug colspan cellbg vm hm __missing".split()
+)
+
 STATEMENTS = frozenset(
     "for endfor if elif else endif set endset macro endmacro call endcall filter endfilter do with endwith"
     " break continue".split()
@@ -100,7 +109,9 @@ def strict_code(tag: Tag) -> str:
         return "{{ " + json.dumps(tag.code, ensure_ascii=False) + " }}"
     if tag.kind == "#":
         return ""
-    return "{{ " + tag.code + " }}" if tag.kind == "{" else "{% " + tag.code + " %}"
+    if tag.kind == "{":
+        return "{{ " + tag.code + " }}"
+    return f"{{%{'-' * tag.trim_before} {tag.code} {'-' * tag.trim_after}%}}"
 
 
 def careful_code(tag: Tag, number: int) -> str:
@@ -139,6 +150,11 @@ def data_path(tag: Tag, expression: str | None = None) -> str:
         path = loop["path"]
     first, dot, rest = path.partition(".")
     return f"{tag.loops[first]}{dot}{rest}" if first in tag.loops else path
+
+
+def names_in(code: str) -> set[str]:
+    """Return the names in an expression or statement that may stand for data."""
+    return set(_NAME.findall(_TEXT.sub("", code))) - _NOT_DATA
 
 
 def loops_after(tag: Tag, stack: list[dict[str, str]]) -> None:

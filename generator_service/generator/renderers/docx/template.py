@@ -15,6 +15,7 @@ from generator.renderers.docx.archive import ArchiveWriter, read_archive
 from generator.renderers.docx.output import finished, regridded
 from generator.renderers.docx.parts import Part, compile_part
 from generator.renderers.docx.tags import Tag, data_path
+from generator.renderers.docx.values import DATA, DATA_TEMPLATE, Values
 from generator.renderers.lookup import hint_for
 from generator.renderers.port import failed
 
@@ -35,8 +36,6 @@ _UNDEFINED = re.compile(r"`(?P<path>[^`]+)` is undefined")
 
 #: Printing or looping over what is missing fails, asking whether it is there does not. The stubs do not know it.
 _SEMI_STRICT = cast(Literal["strict"], "semi_strict")
-
-Values = Mapping[str, object]
 
 
 class CompiledDocx:
@@ -59,13 +58,13 @@ class CompiledDocx:
         self._strict = _Pass(self._parts, filters, careful=False)
         self._careful: _Pass | None = None
 
-    def render(self, values: Values, *, strict: bool, nulls: bool) -> tuple[dict[str, bytes], tuple[Warned, ...]]:
-        """Return the changed parts. `nulls`: the data has JSON nulls, which print as nothing.
+    def render(self, values: Values, *, strict: bool) -> tuple[dict[str, bytes], tuple[Warned, ...]]:
+        """Return the changed parts. What is null prints as nothing.
 
         Raises DocumentFailed: data_missing (always if `strict`; else only for an attribute of a missing value) or
         template_error.
         """
-        if not nulls or strict:
+        if not values.nulls:
             try:
                 return self._strict.render(values), ()
             except DocumentFailed as failure:
@@ -73,6 +72,8 @@ class CompiledDocx:
                     raise
         careful = self._careful = self._careful or _Pass(self._parts, self._filters, careful=True)
         changed = careful.render(values)
+        if strict:
+            careful.refuse_missing(values)
         return changed, careful.warnings()
 
     def main_part(self, changed: Mapping[str, bytes]) -> bytes:
@@ -114,16 +115,32 @@ class _Pass:
 
     def render(self, values: Values) -> dict[str, bytes]:
         self._reported.clear()
-        return {part.name: self._rendered(part, values) for part in self._parts.values()}
+        try:
+            self._environment.add_template(DATA_TEMPLATE, values.source)
+        except TemplateError as error:
+            raise failed("template_error", f"The data cannot be used: {error.detail or error.message}.") from error
+        try:
+            return {part.name: self._rendered(part, values) for part in self._parts.values()}
+        finally:
+            self._environment.remove_template(DATA_TEMPLATE)  # nothing of a document outlives it
 
     def _rendered(self, part: Part, values: Values) -> bytes:
         self._current = part.name
         try:
-            text = self._environment.render_template(part.name, **values)
+            text = self._environment.render_template(part.name)
         except TemplateError as error:
-            raise self._located(part, error, values) from error
+            raise self._located(part, error, values.data) from error
         content = finished(text, guard_cells=part.guard_cells, guard_tables=part.guard_tables)
         return regridded(content) if part.regrid else content
+
+    def refuse_missing(self, values: Values) -> None:
+        """Raise DocumentFailed data_missing for the first value that was left blank."""
+        for name, number in self._reported:
+            tag = self._parts[name].tags[number]
+            path = data_path(tag)
+            where = _where(self._parts[name], tag)
+            hint = hint_for(values.data, path)
+            raise failed("data_missing", f"The data has no `{path}`.", **where, data_path=path, hint=hint)
 
     def warnings(self) -> tuple[Warned, ...]:
         paths = dict.fromkeys(data_path(self._parts[name].tags[number]) for name, number in self._reported)
@@ -131,16 +148,17 @@ class _Pass:
             Warned(code="data_missing", message=f"The data has no `{path}`: it was left blank.") for path in paths
         )
 
-    def _located(self, part: Part, error: TemplateError, values: Values) -> DocumentFailed:
+    def _located(self, part: Part, error: TemplateError, data: object) -> DocumentFailed:
         tag = self._tag_at(part, error.range)
         where = _where(part, tag)
         missing = (
             _UNDEFINED.search(error.detail or "") if error.kind in ("UndefinedError", "InvalidOperation") else None
         )
         if missing:
-            path = data_path(tag, missing["path"]) if tag else missing["path"]
+            named = missing["path"].removeprefix(f"{DATA}.")
+            path = data_path(tag, named) if tag else named
             return failed(
-                "data_missing", f"The data has no `{path}`.", **where, data_path=path, hint=hint_for(dict(values), path)
+                "data_missing", f"The data has no `{path}`.", **where, data_path=path, hint=hint_for(data, path)
             )
         if error.kind == "OutOfFuel":
             return failed("render_timeout", "The template's loops never end, or almost.", **where)

@@ -1,0 +1,432 @@
+"""The DOCX engine: docxtpl's dialect, values that stay text, files that Word opens, errors that point."""
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import docx
+import jinja2
+import pytest
+from docx.document import Document
+from docx.oxml import parse_xml
+from docxtpl import DocxTemplate
+
+from contracts.errors import DocumentError, DocumentFailed
+from contracts.jobs import Simulate
+from contracts.templates import TemplateBundle
+from generator.core import Engines, Rendered, RenderRequest, generate
+
+
+@pytest.fixture(scope="module")
+def engines() -> Engines:
+    return Engines()
+
+
+def template(build: Callable[[Document], object]) -> bytes:
+    document = docx.Document()
+    build(document)
+    out = io.BytesIO()
+    document.save(out)
+    return out.getvalue()
+
+
+def paragraphs(*texts: str) -> bytes:
+    return template(lambda document: [document.add_paragraph(text) for text in texts])
+
+
+def rows(*cells: tuple[str, ...]) -> bytes:
+    def build(document: Document) -> None:
+        table = document.add_table(rows=0, cols=max(map(len, cells)))
+        for texts in cells:
+            for cell, text in zip(table.add_row().cells, texts, strict=False):
+                cell.text = text
+
+    return template(build)
+
+
+def render(engines: Engines, source: bytes, data: object = None, **options: Any) -> Rendered:
+    bundle = TemplateBundle.of_file("docx", source)
+    raw = data if isinstance(data, bytes) else json.dumps(data or {}).encode()
+    return generate(RenderRequest(bundle, raw, "docx", **options), engines)
+
+
+def error(engines: Engines, source: bytes, data: object = None, **options: Any) -> DocumentError:
+    with pytest.raises(DocumentFailed) as failure:
+        render(engines, source, data, **options)
+    return failure.value.error
+
+
+def part(content: bytes, name: str = "word/document.xml") -> str:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return archive.read(name).decode()
+
+
+def texts(content: bytes) -> list[str]:
+    body = docx.Document(io.BytesIO(content)).element.body
+    return ["".join(text.text or "" for text in one.iter("{*}t")) for one in body.iter("{*}p")]
+
+
+# ---- the dialect
+
+
+def test_values_are_printed(engines: Engines) -> None:
+    assert texts(render(engines, paragraphs("Hi {{ a.b }}!"), {"a": {"b": "Ёж"}}).content) == ["Hi Ёж!"]
+
+
+@pytest.mark.parametrize(
+    "pieces", [("{", "{ x", " }", "}"), ("a {{", "x", "}} b"), ("{{x}}{", "%if y%}", "1{%endif", "%}")]
+)
+def test_tags_that_word_scattered_over_runs_are_joined(engines: Engines, pieces: tuple[str, ...]) -> None:
+    def build(document: Document) -> None:
+        paragraph = document.add_paragraph()
+        for number, piece in enumerate(pieces):
+            paragraph.add_run(piece).bold = bool(number % 2)
+
+    [text] = texts(render(engines, template(build), {"x": "X", "y": True}).content)
+    assert text in ("X", "a X b", "X1")
+
+
+def test_formatting_of_the_run_where_a_tag_begins_is_kept(engines: Engines) -> None:
+    def build(document: Document) -> None:
+        paragraph = document.add_paragraph("before ")
+        paragraph.add_run("{{ x").bold = True
+        paragraph.add_run(" }} after")
+
+    runs = docx.Document(io.BytesIO(render(engines, template(build), {"x": "X"}).content)).paragraphs[0].runs
+    assert [(run.text, run.bold) for run in runs] == [("before ", None), ("X", True), (" after", None)]
+
+
+def test_paragraph_tags_leave_no_paragraph(engines: Engines) -> None:
+    source = paragraphs(
+        "{%p for i in items %}", "- {{ i }}", "{%p endfor %}", "{%p if no %}", "gone", "{%p endif %}", "end"
+    )
+    assert texts(render(engines, source, {"items": [1, 2], "no": 0}).content) == ["- 1", "- 2", "end"]
+
+
+def test_row_and_cell_tags_repeat_rows_and_cells(engines: Engines) -> None:
+    source = rows(
+        ("{%tc for c in cols %}", "{{ c }}", "{%tc endfor %}"),
+        ("{%tr for r in data %}",),
+        ("{{ r }}",),
+        ("{%tr endfor %}",),
+    )
+    made = docx.Document(io.BytesIO(render(engines, source, {"cols": ["a", "b", "c", "d"], "data": [1, 2]}).content))
+    table = made.tables[0]._tbl
+    cells = [
+        ["".join(t.text or "" for t in cell.iter("{*}t")) for cell in row.findall("{*}tc")]
+        for row in table.findall("{*}tr")
+    ]
+    assert cells == [["a", "b", "c", "d"], ["1", "", ""], ["2", "", ""]]
+    assert len(table.findall("{*}tblGrid/{*}gridCol")) == 4
+
+
+def test_comments_and_raw_blocks_and_literal_braces(engines: Engines) -> None:
+    source = paragraphs(
+        "a{# note #}b", "{#p whole paragraph #}", "{% raw %}{{ x }}{% endraw %}", "{_{ x }_}", "a } b { c {#1"
+    )
+    assert texts(render(engines, source).content) == ["ab", "{{ x }}", "{{ x }}", "a } b { c {#1"]
+
+
+def test_typographic_quotes_in_tags_are_straightened(engines: Engines) -> None:
+    assert texts(render(engines, paragraphs("{{ x if x == “a” else ‘b’ }}"), {"x": "c"}).content) == ["b"]
+
+
+def test_headers_footers_and_properties_are_rendered(engines: Engines) -> None:
+    def build(document: Document) -> None:
+        document.sections[0].footer.paragraphs[0].text = "No. {{ n }}"
+        document.sections[0].header.paragraphs[0].text = "{% if n %}Head{% endif %}"
+        document.core_properties.title = "Title {{ n }}"
+
+    made = docx.Document(io.BytesIO(render(engines, template(build), {"n": 7}).content))
+    section = made.sections[0]
+    assert (section.footer.paragraphs[0].text, section.header.paragraphs[0].text) == ("No. 7", "Head")
+    assert made.core_properties.title == "Title 7"
+
+
+def test_text_boxes_belong_to_their_own_paragraph(engines: Engines) -> None:
+    def build(document: Document) -> None:
+        run = document.add_paragraph("outer {{ x }} ").add_run()
+        box = parse_xml(
+            '<w:pict xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" '
+            'xmlns:v="urn:schemas-microsoft-com:vml"><v:shape><v:textbox><w:txbxContent>'
+            "<w:p><w:r><w:t>in {{ x }}</w:t></w:r></w:p></w:txbxContent></v:textbox></v:shape></w:pict>"
+        )
+        run._r.append(box)
+
+    assert "in X" in texts(render(engines, template(build), {"x": "X"}).content)
+
+
+def test_cell_tags_of_the_dialect_change_their_cells(engines: Engines) -> None:
+    source = rows(
+        ("{% colspan n %}wide", "{% cellbg colour %}red"),
+        ("{%tr for i in [1, 2] %}",),
+        ("{% vm %}once", "{{ i }}"),
+        ("{%tr endfor %}",),
+    )
+    xml = part(render(engines, source, {"n": 2, "colour": "FF0000"}).content)
+    assert '<w:gridSpan w:val="2"/>' in xml and 'w:fill="FF0000"' in xml
+    assert re.findall(r'<w:vMerge w:val="(\w+)"/>', xml) == ["restart", "continue"]
+    assert xml.count("once") == 1
+
+
+DIALECT = [
+    paragraphs(
+        "{{ name|upper }} {% if items %}has{% else %}none{% endif %}",
+        "{%p for i in items %}",
+        "{{ loop.index }}:{{ i.n }}",
+        "{%p endfor %}",
+    ),
+    rows(
+        ("{%tr for i in items %}",),
+        ("{{ i.n }}", "{{ i.n * 2 }}"),
+        ("{%tr endfor %}",),
+        ("total", "{{ items|length }}"),
+    ),
+    paragraphs(
+        "{% set x = name ~ '!' %}{{ x }}",
+        "{%p if name == 'none' %}",
+        "no",
+        "{%p else %}",
+        "yes {{ name }}",
+        "{%p endif %}",
+    ),
+    paragraphs("joined {%- if name %} text{% endif %}", "tail"),
+]
+
+
+@pytest.mark.parametrize("source", DIALECT)
+def test_the_text_is_what_docxtpl_makes(engines: Engines, source: bytes) -> None:
+    data = {"name": "Tom & <Jerry>", "items": [{"n": 1}, {"n": 2}, {"n": 3}]}
+    theirs = DocxTemplate(io.BytesIO(source))
+    theirs.render(data, jinja2.Environment(autoescape=True), autoescape=True)
+    out = io.BytesIO()
+    theirs.save(out)
+    assert texts(render(engines, source, data).content) == texts(out.getvalue())
+
+
+# ---- values
+
+
+@pytest.mark.parametrize("value", ["<w:p/>", "a & b", "]]>", "&#0;", "{{ 7*7 }}", "\"'", "\ufdd01\ufdd1", "<!--"])
+def test_values_are_text_whatever_they_hold(engines: Engines, value: str) -> None:
+    for tag in ("{{ x }}", "{{ x|safe }}", "{{ (x ~ '')|safe }}"):
+        assert texts(render(engines, paragraphs(tag), {"x": value}).content) == [value]
+
+
+def test_line_breaks_and_tabs_of_values_become_breaks_and_tabs(engines: Engines) -> None:
+    [paragraph] = docx.Document(
+        io.BytesIO(render(engines, paragraphs("a {{ x }} b"), {"x": "1\n2\r\n3\t4"}).content)
+    ).paragraphs
+    assert paragraph.text == "a 1\n2\n3\t4 b"
+    assert len(paragraph.runs[0]._r.findall("{*}br")) == 2
+
+
+@pytest.mark.parametrize(
+    "raw", [rb"a\u0000b", rb"a\u001fb", rb"a\bb", rb"a\ffb"[:-1] + b"b", rb"a\uffffb", rb"a\u000bb"]
+)
+def test_characters_that_xml_forbids_are_dropped(engines: Engines, raw: bytes) -> None:
+    made = texts(render(engines, paragraphs("{{ x }}"), b'{"x": "' + raw + b'"}').content)
+    assert made[0].startswith("a") and made[0].endswith("b") and len(made[0]) <= 3
+
+
+def test_half_a_surrogate_pair_does_not_stop_a_document(engines: Engines) -> None:
+    assert texts(render(engines, paragraphs("{{ x }}"), rb'{"x": "a\ud800b"}').content) == ["a?b"]
+
+
+def test_null_prints_nothing(engines: Engines) -> None:
+    rendered = render(
+        engines, paragraphs("[{{ x }}][{{ y.z }}][{{ x|default('d', true) }}]"), {"x": None, "y": {"z": None}}
+    )
+    assert (texts(rendered.content), rendered.warnings) == (["[][][d]"], ())
+
+
+# ---- what is missing
+
+
+def test_a_missing_value_is_blank_with_a_warning(engines: Engines) -> None:
+    source = paragraphs(
+        "[{{ a }}]",
+        "{%p for i in items %}",
+        "[{{ i.n|upper }}]",
+        "{%p endfor %}",
+        "{% for j in none_such %}x{% endfor %}",
+    )
+    rendered = render(engines, source, {"items": [{"n": "x"}, {}]})
+    assert texts(rendered.content) == ["[]", "[X]", "[]", ""]
+    assert [warning.code for warning in rendered.warnings] == ["data_missing"] * 3
+    assert [re.findall("`(.*?)`", warning.message)[0] for warning in rendered.warnings] == [
+        "a",
+        "items[].n",
+        "none_such",
+    ]
+
+
+@pytest.mark.parametrize("name", ["items", "values", "keys", "copy", "get", "update", "count"])
+def test_a_missing_name_is_missing_even_if_python_has_a_method_of_that_name(engines: Engines, name: str) -> None:
+    rendered = render(
+        engines, paragraphs(f"[{{{{ {name} }}}}][{{{{ a.{name} }}}}][{{{{ b.{name} }}}}]"), {"a": {}, "b": []}
+    )
+    assert texts(rendered.content) == ["[][][]"]
+    assert [re.findall("`(.*?)`", one.message)[0] for one in rendered.warnings] == [name, f"a.{name}", f"b.{name}"]
+
+
+def test_methods_of_the_dialect_still_work(engines: Engines) -> None:
+    source = paragraphs(
+        "{% for k, v in d.items() %}{{ k }}={{ v }};{% endfor %}{{ d.get('z', 9) }}{{ s.upper() }}{{ d.items }}"
+    )
+    assert texts(render(engines, source, {"d": {"b": 1, "a": 2, "items": 3}, "s": "x"}).content) == [
+        "b=1;a=2;items=3;9X3"
+    ]
+
+
+@pytest.mark.parametrize(
+    "raw", [b"[1]", b"{", b'{"a": NaN}', b"\xff", b'{"a": pw_d}', b'{"a": ' + b"[" * 3000 + b"]" * 3000 + b"}"]
+)
+def test_data_that_is_no_json_object_is_refused(engines: Engines, raw: bytes) -> None:
+    with pytest.raises((DocumentFailed, RecursionError)):
+        render(engines, paragraphs("{{ a }}"), raw)
+
+
+def test_asking_whether_a_value_is_there_is_no_warning(engines: Engines) -> None:
+    source = paragraphs(
+        "{% if a %}x{% endif %}{% if b.c is defined %}y{% endif %}{{ b.d|default('z') }}{{ 1 if a else 2 }}"
+    )
+    rendered = render(engines, source, {"b": {}}, strict=True)
+    assert (texts(rendered.content), rendered.warnings) == (["z2"], ())
+
+
+def test_a_missing_value_is_an_error_if_strict(engines: Engines) -> None:
+    source = paragraphs("fine", "{%p for i in items %}", "Price: {{ i.price }}", "{%p endfor %}")
+    found = error(engines, source, {"items": [{"prise": 1}]}, strict=True, template="quote", version=4)
+    assert (found.code, found.data_path, found.tag) == ("data_missing", "items[].price", "{{ i.price }}")
+    assert (found.part, found.line, found.template, found.version) == ("word/document.xml", 3, "quote", 4)
+    assert found.hint == "The data has `items[].prise`: is that meant?"
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_an_attribute_of_a_missing_value_is_always_an_error(engines: Engines, strict: bool) -> None:
+    found = error(engines, paragraphs("{{ buyer.name }}"), {"buyr": {"name": "A"}}, strict=strict)
+    assert (found.code, found.data_path, found.tag) == ("data_missing", "buyer", "{{ buyer.name }}")
+    assert found.hint == "The data has `buyr`: is that meant?"
+
+
+# ---- broken templates
+
+
+@pytest.mark.parametrize(
+    ("texts_", "line", "tag"),
+    [
+        (("ok", "{{ a + }}"), 2, "{{ a + }}"),
+        (("{{ a|nofilter }}",), 1, "{{ a|nofilter }}"),
+        (("ok", "ok", "open {{ a"), 3, "{{ a"),
+        (("{% include 'x' %}",), 1, "{% include 'x' %}"),
+        (("{% autoescape false %}{{ a }}{% endautoescape %}",), 1, "{% autoescape false %}"),
+        (("{%tr for i in a %}",), 1, "{%tr for i in a %}"),
+    ],
+)
+def test_a_broken_tag_is_located(engines: Engines, texts_: tuple[str, ...], line: int, tag: str) -> None:
+    found = error(engines, paragraphs(*texts_), {"a": 1})
+    assert (found.code, found.part, found.line, found.tag) == ("template_error", "word/document.xml", line, tag)
+
+
+def test_a_loop_without_end_is_stopped(engines: Engines) -> None:
+    nested = "".join(f"{{% for {name} in range(10000) %}}" for name in "abc") + "{% endfor %}" * 3
+    assert error(engines, paragraphs(nested)).code == "render_timeout"
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        "{{ ''.__class__ }}",
+        "{{ x.__init__.__globals__ }}",
+        "{{ cycler }}",
+        "{{ self }}",
+        "{{ x|attr('__class__') }}",
+        "{{ __missing.__self__ }}",
+    ],
+)
+def test_python_is_out_of_reach(engines: Engines, probe: str) -> None:
+    try:
+        printed = "".join(texts(render(engines, paragraphs(probe), {"x": {}}).content))
+    except DocumentFailed:
+        return
+    assert "class" not in printed and "object" not in printed and "module" not in printed
+
+
+def rezipped(source: bytes, change: Callable[[dict[str, bytes]], object]) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(source)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, content in members.items():
+            made.writestr(name, content)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "dtd",
+    [b'<!DOCTYPE d [<!ENTITY e SYSTEM "file:///etc/passwd">]>', b'<!DOCTYPE d [<!ENTITY a "a"><!ENTITY b "&a;&a;">]>'],
+)
+def test_a_part_with_a_dtd_is_refused(engines: Engines, dtd: bytes) -> None:
+    def declare(members: dict[str, bytes]) -> None:
+        head, rest = members["word/document.xml"].split(b"<w:document", 1)
+        members["word/document.xml"] = head + dtd + b"<w:document" + rest
+
+    assert "DTD" in error(engines, rezipped(paragraphs("{{ x }}"), declare)).message
+
+
+def test_what_is_no_word_document_is_refused(engines: Engines) -> None:
+    assert error(engines, b"not a zip").code == "template_error"
+    assert (
+        error(engines, rezipped(paragraphs("x"), lambda members: members.pop("word/document.xml"))).code
+        == "template_error"
+    )
+    bomb = rezipped(paragraphs("x"), lambda members: members.update({"word/media/x.bin": bytes(30_000_000)}))
+    assert "bomb" in error(engines, bomb).message
+
+
+# ---- the file
+
+
+def test_the_same_data_makes_the_same_bytes(engines: Engines) -> None:
+    source = paragraphs("{{ x }}")
+    assert render(engines, source, {"x": 1}).content == render(Engines(), source, {"x": 1}).content
+
+
+def test_a_cell_left_without_paragraphs_gets_one(engines: Engines) -> None:
+    source = rows(("{%p if no %}",))
+
+    def second(document: Document) -> None:
+        cell = document.add_table(rows=1, cols=1).rows[0].cells[0]
+        cell.text = "{%p if no %}"
+        cell.add_paragraph("text")
+        cell.add_paragraph("{%p endif %}")
+
+    source = template(second)
+    xml = part(render(engines, source, {"no": False}).content)
+    assert re.search(r"</w:tcPr><w:p/></w:tc>", xml)
+
+
+def test_a_table_left_without_rows_is_dropped(engines: Engines) -> None:
+    source = rows(("{%tr for i in items %}",), ("{{ i }}",), ("{%tr endfor %}",))
+    assert "<w:tbl>" not in part(render(engines, source, {"items": []}).content)
+
+
+def test_simulated_pages_are_page_breaks(engines: Engines) -> None:
+    for source in (paragraphs("{{ x }}"), paragraphs("no tags")):
+        made = render(engines, source, {"x": 1}, simulate=Simulate(pages=5)).content
+        assert part(made).count('<w:br w:type="page"/>') == 4
+
+
+def test_an_unchanged_member_is_copied_as_it_was(engines: Engines) -> None:
+    source = paragraphs("{{ x }}")
+    with (
+        zipfile.ZipFile(io.BytesIO(source)) as before,
+        zipfile.ZipFile(io.BytesIO(render(engines, source, {"x": 1}).content)) as after,
+    ):
+        assert before.namelist() == after.namelist()
+        assert [name for name in before.namelist() if before.read(name) != after.read(name)] == ["word/document.xml"]

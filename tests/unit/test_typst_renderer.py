@@ -1,0 +1,121 @@
+"""Typst sources: what they can see, and errors that point at the line, the expression and the data."""
+
+import json
+from typing import Any
+
+import pytest
+
+from contracts.errors import DocumentError, DocumentFailed
+from contracts.templates import TemplateBundle, TemplateManifest, TemplateSource
+from generator.core import Engines, Rendered, RenderRequest, generate
+from generator.renderers.registry import FONTS
+from generator.renderers.typst import TypstRenderer
+
+
+@pytest.fixture(scope="module")
+def engines() -> Engines:
+    return Engines()
+
+
+def render(engines: Engines, source: str, data: object = None, **files: bytes) -> Rendered:
+    bundle = TemplateBundle.of_file("typst", source.encode())
+    both = TemplateBundle(
+        bundle.manifest, {**bundle.files, **{name.replace("__", "."): text for name, text in files.items()}}
+    )
+    return generate(RenderRequest(both, json.dumps(data or {}).encode(), "pdf", template="letter", version=2), engines)
+
+
+def error(engines: Engines, source: str, data: object = None, **files: bytes) -> DocumentError:
+    with pytest.raises(DocumentFailed) as failure:
+        render(engines, source, data, **files)
+    return failure.value.error
+
+
+def test_a_broken_expression_is_located(engines: Engines) -> None:
+    found = error(engines, "First\n\nHello #(d + 1)")
+    assert (found.code, found.line, found.column, found.tag) == ("template_error", 3, 9, "d")
+    assert (found.part, found.excerpt) == ("main.typ", "Hello #(d + 1)")
+    assert (found.template, found.version, found.retryable) == ("letter", 2, False)
+
+
+def test_a_missing_key_names_its_path_and_near_names(engines: Engines) -> None:
+    found = error(engines, '#let d = json("data.json")\n#d.buyer.name', {"buyer": {"nam": 1}})
+    assert (found.code, found.data_path, found.line) == ("data_missing", "buyer.name", 2)
+    assert found.hint == "The data has `buyer.nam`: is that meant?"
+
+
+def test_a_missing_key_inside_a_function_is_still_missing_data(engines: Engines) -> None:
+    found = error(engines, '#let d = json("data.json")\n#let f(x) = x.price\n#f(d)', {"prices": 1})
+    assert (found.code, found.data_path, found.line) == ("data_missing", "price", 2)
+    assert found.hint == "The data has `prices`: is that meant?"
+
+
+def test_an_error_in_another_file_names_that_file(engines: Engines) -> None:
+    found = error(engines, '#import "part.typ": *', part__typ=b"\n#let x = 1 +")
+    assert (found.part, found.line) == ("part.typ", 2)
+
+
+def test_values_are_text_and_never_code(engines: Engines) -> None:
+    assert render(engines, '#json("data.json").x', {"x": "#panic() $ _ * \\ <b>"}).pages == 1
+
+
+def test_packages_are_not_fetched(engines: Engines) -> None:
+    found = error(engines, '#import "@preview/cetz:0.1.0": *')
+    assert (found.code, found.message) == ("template_error", "Packages are not fetched.")
+    assert found.hint == "Put the package's files beside the template and import them by path."
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../../../etc/passwd", "missing.txt"])
+def test_nothing_outside_the_bundle_can_be_read(engines: Engines, path: str) -> None:
+    found = error(engines, f'#read("{path}")')
+    assert found.code == "template_error"
+    assert "searched at" not in found.message and "--root" not in (found.hint or "")
+
+
+def test_images_of_the_bundle_can_be_used(engines: Engines) -> None:
+    pixel = bytes.fromhex(
+        "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c63680000008200"
+        "8177cd72b60000000049454e44ae426082"
+    )
+    assert render(engines, '#image("logo.png")', logo__png=pixel).pages == 1
+    assert error(engines, '#image("logo.png")').code == "template_error"
+
+
+def test_a_source_in_a_folder_finds_its_neighbours(engines: Engines) -> None:
+    source = TemplateSource(engine="typst", file="src/letter.typ", formats=("pdf",))
+    files = {"src/letter.typ": b'#import "part.typ": x\n#x\n#nothing', "src/part.typ": b"#let x = 1"}
+    with pytest.raises(DocumentFailed) as failure:
+        generate(RenderRequest(TemplateBundle(TemplateManifest(sources=(source,)), files), b"{}", "pdf"), engines)
+    assert (failure.value.error.part, failure.value.error.line) == ("letter.typ", 3)
+
+
+def test_warnings_are_carried(engines: Engines) -> None:
+    warned = render(engines, '#set text(font: "No Such Font")\nHi').warnings
+    assert [(one.code, one.message) for one in warned] == [("template_warning", "unknown font family: no such font")]
+
+
+def test_the_clock_is_the_documents_own_in_its_zone(engines: Engines) -> None:
+    source = b'#assert.eq(sys.inputs.today, "2026-03-02")'
+    bundle = TemplateBundle.of_file("typst", source)
+    late = 1_772_407_800_000  # 2026-03-01T23:30:00Z
+    assert generate(RenderRequest(bundle, b"{}", "pdf", late, timezone="Europe/Moscow"), engines).pages == 1
+    with pytest.raises(DocumentFailed):
+        generate(RenderRequest(bundle, b"{}", "pdf", late, timezone="UTC"), engines)
+
+
+def test_the_names_of_virtual_files_never_vary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiler interns file names for good and there are 65,535 ids: a name per document would use them up."""
+    renderer = TypstRenderer(FONTS)
+    seen: set[str] = set()
+    compile_ = renderer._compile
+
+    def watched(files: dict[str, bytes], *rest: Any, **options: Any) -> Any:
+        seen.update(files)
+        return compile_(files, *rest, **options)
+
+    monkeypatch.setattr(renderer, "_compile", watched)
+    source = TemplateSource(engine="typst", file="main.typ", formats=("svg",))
+    for number in range(5):
+        bundle = TemplateBundle(TemplateManifest(sources=(source,)), {"main.typ": b"%d" % number})
+        renderer.render(source, RenderRequest(bundle, b"{}", "svg"))
+    assert seen == {"main.typ", "data.json"}
