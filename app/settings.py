@@ -1,8 +1,10 @@
 """Settings of the User API: PRESSWORK_* variables. The table in docs/configuration.md is made from this class."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from backends.settings import SharedSettings
+
+MIN_ADMIN_KEY_LENGTH = 20
 
 
 class ApiSettings(SharedSettings):
@@ -20,3 +22,12 @@ class ApiSettings(SharedSettings):
     history_months: int | None = Field(13, ge=1, description="How long documents stay in lists; null keeps them")
     deliveries_days: int | None = Field(90, ge=1, description="How long webhook attempts are kept; null keeps them")
     drain_s: float = Field(8, ge=0, description="How long running requests may finish after SIGTERM")
+
+    @field_validator("admin_key")
+    @classmethod
+    def _long_enough(cls, key: str) -> str:
+        if key and (len(key) < MIN_ADMIN_KEY_LENGTH or not key.isascii() or not key.isprintable() or " " in key):
+            raise ValueError(
+                f"it has at least {MIN_ADMIN_KEY_LENGTH} visible ASCII characters; `presswork keys new` prints a good one"
+            )
+        return key

@@ -4,7 +4,6 @@ import json
 import re
 import unicodedata
 import zoneinfo
-from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -143,8 +142,8 @@ class DocumentQuery(BaseModel):
     user_id: Annotated[str | None, Field(max_length=64)] = None
     lane: Annotated[str | None, Field(max_length=128)] = None
     subject: Annotated[str | None, Field(max_length=200)] = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
+    created_after: AwareDatetime | None = None
+    created_before: AwareDatetime | None = None
     batch_id: Annotated[str | None, Field(max_length=64)] = None
     limit: Limit = 50
     cursor: Cursor = None

@@ -87,6 +87,8 @@ class UserService:
             row = await self._accounts.user(user_id)
             if versions is not None and row.version not in versions:
                 raise VersionMismatch()
+            if not changes:
+                return row
             changed = _changed(row, changes)
             try:
                 await self._put(changed, "user.updated", caller.user.user_id)

@@ -69,6 +69,6 @@ def load_settings(kind: type[S]) -> S:
 def _refuse(error: ValidationError) -> NoReturn:
     for flaw in error.errors(include_url=False):
         name = "PRESSWORK_" + "_".join(str(part) for part in flaw["loc"]).upper() if flaw["loc"] else "settings"
-        given = "" if flaw["type"] == "missing" or "SECRET" in name or not flaw["loc"] else f" (got {flaw['input']!r})"
+        given = "" if flaw["type"] == "missing" or any(word in name for word in ("SECRET", "KEY", "TOKEN", "URL")) or not flaw["loc"] else f" (got {flaw['input']!r})"
         print(f"{name}: {flaw['msg']}{given}", file=sys.stderr)
     raise SystemExit(2)
