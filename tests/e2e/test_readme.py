@@ -1,0 +1,80 @@
+"""The README's commands, as they stand there, against a running stack: only ports and folders are replaced."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.test_main_job import Fast, free_ports, is_open, received
+from tests.e2e.test_up import wait_until
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.timeout(240)
+
+
+def blocks(name: str) -> list[str]:
+    """Collect the shell blocks of a page."""
+    return re.findall(r"```sh\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fast]:
+    stack = Fast(tmp_path_factory.mktemp("readme"), free_ports())
+    stack.start()
+    yield stack
+    stack.signal(signal.SIGTERM)
+    stack.wait(20)
+
+
+def run(up: Fast, script: str) -> str:
+    """Run a block in a folder that has the stack's `var`."""
+    script = script.replace("http://127.0.0.1:8000", up.facts["api_url"])
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=up.home, capture_output=True, text=True, timeout=90
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ru.md"])
+def test_the_curl_of_the_readme_makes_a_pdf(up: Fast, page: str) -> None:
+    (up.home / "invoice.pdf").unlink(missing_ok=True)
+    run(up, next(block for block in blocks(page) if "invoice.pdf" in block))
+    assert (up.home / "invoice.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_the_webhook_of_the_readme_arrives_and_verifies(up: Fast) -> None:
+    block = next(block for block in blocks("README.md") if "presswork listen" in block)
+    assert "PRESSWORK_WEBHOOK_ALLOW_HOSTS=127.0.0.1:9000 make run" in block
+    port = free_ports()["api"]
+    command = [sys.executable, "-m", "standalone", "listen", "--json", "--count", "1", "--port", str(port)]
+    environment = {
+        **os.environ,
+        "PRESSWORK_DATA_DIR": str(up.home / "var"),
+        "PRESSWORK_PUBLIC_URL": up.facts["api_url"],
+    }
+    listener = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: is_open(port), 20)
+    curl = block[block.index("curl ") :].replace("127.0.0.1:9000", f"127.0.0.1:{port}")
+    run(up, f"KEY=$(cat var/admin.key)\n{curl}")
+    (call,) = received(listener)
+    assert call["verified"] and call["type"] == "document.completed"
+
+
+def test_the_make_commands_of_the_readme_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z-]+)", (ROOT / "README.md").read_text()))
+    assert {"run", "test"} <= named <= targets
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ru.md", "docs/architecture.md", "docs/webhooks.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text()
+    for link in re.findall(r"\]\(([^)#]+)\)", text):
+        if "://" not in link:
+            assert (ROOT / page).parent.joinpath(link).exists(), link
