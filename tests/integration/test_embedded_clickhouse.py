@@ -83,6 +83,17 @@ async def test_the_database_is_atomic_and_ours(client: AsyncClient) -> None:
     assert result.result_rows == [("presswork", "Atomic")]
 
 
+async def test_no_limit_ends_the_session_that_keeps_the_server_up(client: AsyncClient) -> None:
+    limits = "Settings['max_execution_time'], Settings['max_memory_usage']"
+    query = f"SELECT {limits} FROM system.processes WHERE query LIKE 'SELECT sleep(%'"
+    assert (await client.query(query)).result_rows == [("0", "")]
+
+
+async def test_our_own_queries_are_limited(client: AsyncClient) -> None:
+    query = "SELECT getSetting('max_execution_time'), getSetting('max_memory_usage')"
+    assert (await client.query(query)).result_rows == [(60, 1 << 30)]
+
+
 async def test_a_refreshable_view_may_be_made_and_refreshed(client: AsyncClient) -> None:
     await client.command("CREATE TABLE source (n Int32) ENGINE = MergeTree ORDER BY n")
     view = "CREATE MATERIALIZED VIEW v REFRESH EVERY 1 HOUR ENGINE = MergeTree ORDER BY n AS SELECT n FROM source"

@@ -77,26 +77,28 @@ CONFIG = """<clickhouse>
 </clickhouse>
 """  # noqa: E501 - the names are ClickHouse's
 
+# The profile `default` stays empty: it also rules the session whose sleep keeps the server up, and a limit there ended
+# the node after 60 s.
 USERS = """<clickhouse>
   <profiles>
-    <default>
+    <default/>
+    <presswork>
       <max_memory_usage>{query_memory_bytes}</max_memory_usage>
       <max_execution_time>60</max_execution_time>
       <log_queries>0</log_queries>
-    </default>
-    <boot/>
+    </presswork>
   </profiles>
   <users>
     <default>
       <password></password>
       <networks><ip>127.0.0.1</ip><ip>::1</ip></networks>
-      <profile>boot</profile><quota>default</quota>
+      <profile>default</profile><quota>default</quota>
       <grants><query>GRANT SYSTEM LISTEN ON *.*</query><query>GRANT SELECT ON system.one</query></grants>
     </default>
     <presswork>
       <password_sha256_hex>{password_sha256}</password_sha256_hex>
       <networks>{networks}</networks>
-      <profile>default</profile><quota>default</quota>
+      <profile>presswork</profile><quota>default</quota>
       <grants><query>GRANT {privileges} ON *.*</query>{engines}</grants>
     </presswork>
   </users>

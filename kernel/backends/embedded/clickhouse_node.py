@@ -22,7 +22,8 @@ from typing import Protocol, cast
 
 RTLD_DEEPBIND = 0x8
 SLEEP = "SELECT sleep(2000000000)"
-SESSION = f"SYSTEM START LISTEN HTTP; {SLEEP} SETTINGS function_sleep_max_microseconds_per_block=0"
+UNLIMITED = "function_sleep_max_microseconds_per_block=0, max_execution_time=0"
+SESSION = f"SYSTEM START LISTEN HTTP; {SLEEP} SETTINGS {UNLIMITED}"
 START_LIMIT_S = 60.0
 
 
