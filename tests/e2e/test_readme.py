@@ -48,6 +48,14 @@ def test_the_curl_of_the_readme_makes_a_pdf(up: Fast, page: str) -> None:
     assert (up.home / "invoice.pdf").read_bytes().startswith(b"%PDF-")
 
 
+def test_the_tour_of_the_api_runs_as_it_stands(up: Fast) -> None:
+    output = run(up, "".join(blocks("docs/api.md")))
+    for word in ("ada@example.com", '"key":"pw_', "Ada King", '"accepted"', '"run":2', "unknown_template"):
+        assert word in output, word
+    for name in ("INV-7.pdf", "hello.pdf"):
+        assert (up.home / name).read_bytes().startswith(b"%PDF-")
+
+
 def test_the_webhook_of_the_readme_arrives_and_verifies(up: Fast) -> None:
     block = next(block for block in blocks("README.md") if "presswork listen" in block)
     assert "PRESSWORK_WEBHOOK_ALLOW_HOSTS=127.0.0.1:9000 make run" in block
@@ -72,7 +80,7 @@ def test_the_make_commands_of_the_readme_exist() -> None:
     assert {"run", "test"} <= named <= targets
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.ru.md", "docs/architecture.md", "docs/webhooks.md"])
+@pytest.mark.parametrize("page", ["README.md", "README.ru.md", "docs/architecture.md", "docs/webhooks.md", "docs/api.md"])
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text()
     for link in re.findall(r"\]\(([^)#]+)\)", text):
