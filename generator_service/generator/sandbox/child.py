@@ -68,7 +68,7 @@ class Child:
 
     @classmethod
     async def start(cls, limits: SandboxLimits, fonts: Path, scratch: Path) -> "Child":
-        """Start a process and wait until it is warm and confined. Raises StartFailed."""
+        """Start a process; it is of use once `ready` returned. Raises OSError."""
         empty = scratch / "cwd"
         empty.mkdir(parents=True)
         settings = {
@@ -94,20 +94,18 @@ class Child:
         )
         child = cls(process, scratch, limits)
         child._listening = asyncio.create_task(child._listen(), name=f"stderr of render process {process.pid}")
-        await child._ready()
         return child
 
-    async def _ready(self) -> None:
-        header: Header | None = None
+    async def ready(self) -> None:
+        """Wait until the process is warm and confined. Raises StartFailed; the process must still be ended then."""
         try:
             async with asyncio.timeout(self.limits.start_s):
                 header, _ = await self._read()
         except (TimeoutError, _Died):
-            log.debug("render_child.not_ready", pid=self.pid)
-        finally:
-            if header is None:
-                await self.end()
-        if header is None:
+            header = {}
+        if header.get("kind") != "ready":
+            self._kill()
+            await self._wait()
             raise StartFailed(self._stderr.strip()[-500:] or "The render process did not start.")
         self.confined = header.get("confined") is True
 

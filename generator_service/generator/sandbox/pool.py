@@ -41,7 +41,8 @@ class RenderPool:
     def __init__(self, limits: SandboxLimits | None = None, *, fonts: Path = FONTS) -> None:
         self.limits = limits or SandboxLimits()
         self._fonts = fonts
-        self._children: set[Child] = set()
+        self._children: set[Child] = set()  # those that may be given documents
+        self._living: set[Child] = set()  # those whose process and folder are still there
         self._changed = asyncio.Event()
         self._slots = asyncio.Semaphore(self.limits.workers)
         self._chores: set[asyncio.Task[None]] = set()
@@ -78,13 +79,13 @@ class RenderPool:
             ) from broken
 
     async def close(self) -> None:
-        """End every process; renders that still run fail."""
+        """End every process; renders that still run or wait fail, and may be retried elsewhere."""
         self._closing = True
+        self._changed.set()
         for chore in self._chores:
             chore.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)
-        await asyncio.gather(*(child.end() for child in self._children))
-        self._children.clear()
+        await asyncio.gather(*(self._end(child) for child in list(self._living)))
         if self._scratch is not None:
             await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
 
@@ -123,7 +124,7 @@ class RenderPool:
 
     async def _take(self, *, fresh: bool = False) -> Child:
         """Wait for a free process; `fresh`: an unused one, made by replacing a used one if need be."""
-        while True:
+        while not self._closing:
             free = [child for child in self._children if not child.busy and child.usable]
             # The most used one has the caches; the unused spare is kept for those who need it.
             chosen = (min if fresh else max)(free, key=lambda child: child.renders, default=None)
@@ -134,6 +135,7 @@ class RenderPool:
                 self._replace(chosen)
             self._changed.clear()
             await self._changed.wait()
+        raise failed("render_crashed", "The render processes are shutting down.", retryable=True)
 
     def _give_back(self, child: Child) -> None:
         if child.used_up:
@@ -169,24 +171,38 @@ class RenderPool:
 
     async def _replaced(self, child: Child) -> None:
         """Start the replacement at once and end the old process beside it; try until one starts."""
-        ending = asyncio.create_task(child.end())
+        self._do(self._end(child))
         wait_s = _RESPAWN_FIRST_S
         while True:
             try:
-                await self._spawn()
-                break
+                return await self._spawn()
             except (StartFailed, OSError) as error:
                 log.error("render_child.start_failed", error=str(error), retry_in_s=wait_s)
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, _RESPAWN_MOST_S)
-        await ending
+
+    async def _end(self, child: Child) -> None:
+        self._children.discard(child)
+        await child.end()
+        self._living.discard(child)
+
+    async def _watched(self, child: Child) -> None:
+        """Replace a process that dies while it is idle; one that dies at work is replaced when it is given back."""
+        await child.process.wait()
+        if child in self._children and not child.busy:
+            log.warning("render_child.died_idle", pid=child.pid, returncode=child.process.returncode)
+            self._replace(child)
 
     async def _spawn(self) -> None:
         assert self._scratch is not None
         child = await Child.start(self.limits, self._fonts, self._scratch / f"{next(self._numbers):06}")
-        if self._closing:
-            await child.end()
-            return
+        self._living.add(child)
+        try:
+            await child.ready()
+        except StartFailed:
+            self._do(self._end(child))
+            raise
         self._children.add(child)
+        self._do(self._watched(child))
         log.debug("render_child.started", pid=child.pid, confined=child.confined)
         self._changed.set()
