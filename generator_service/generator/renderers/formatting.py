@@ -7,19 +7,26 @@ import datetime
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 
-NBSP, NARROW = "\u00a0", "\u202f"
+NBSP, MINUS = "\u00a0", "\u2212"
 
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "RUB": "₽", "JPY": "¥", "CNY": "CN¥", "UAH": "₴", "KZT": "₸", "INR": "₹"}
 DIGITS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "HUF": 2, "KWD": 3, "BHD": 3, "TND": 3}
 
+#: Beyond this, amounts are a mistake; exact arithmetic in Typst ends soon after.
+_LARGEST = 10**15
+_UNITS = tuple(Decimal(1).scaleb(-digits) for digits in range(8))
+_RUSSIAN_MARKS = str.maketrans({",": NBSP, ".": ","})
+
 _THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+\.\d+")
 _DECIMAL_COMMA = re.compile(r"-?\d+,(\d{1,2}|\d{4,})")
+_SPACES = re.compile(r"[\s%]")
 _PLAIN = re.compile(r"-?\d+(\.\d+)?")
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?")
 
 _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{8,30}")
+_NUMERAL_STARTS = frozenset("-0123456789")
 _NUMERAL = re.compile(r"-?\d[\d\s]*[.,]\d+")
 _INITIALISMS = frozenset({"id", "sku", "vat", "iban", "url"})
 #: Columns are judged by their first rows; widths are shared among 5000 (fiftieths of a percent, as Word counts).
@@ -31,11 +38,13 @@ _RU_MONTHS = "января февраля марта апреля мая июн�
 
 def parse_number(value: object) -> Decimal | None:
     """Read a JSON number, or a number written as text ("1 234.50", "1,234.50", "12,5", "20%"), exactly; else None."""
-    if isinstance(value, bool) or value is None:
+    if type(value) is int or type(value) is float:
+        return Decimal(repr(value)) if abs(value) < _LARGEST else None
+    if not isinstance(value, str):
         return None
-    if isinstance(value, int | float):
-        return _finite(repr(value))
-    text = re.sub(r"[\s%]", "", str(value)).replace("\u2212", "-")
+    if len(value) <= 40 and _PLAIN.fullmatch(value):
+        return Decimal(value)
+    text = _SPACES.sub("", value).replace(MINUS, "-")
     if _THOUSANDS.fullmatch(text):
         return Decimal(text.replace(",", ""))
     if _DECIMAL_COMMA.fullmatch(text):
@@ -43,17 +52,9 @@ def parse_number(value: object) -> Decimal | None:
     return Decimal(text) if len(text) <= 40 and _PLAIN.fullmatch(text) else None
 
 
-def _finite(text: str) -> Decimal | None:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() and abs(number.adjusted()) < 30 else None
-
-
 def rounded(number: Decimal, digits: int) -> Decimal:
     """Round half away from zero, as invoices do."""
-    return number.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return number.quantize(_UNITS[digits] if digits < len(_UNITS) else Decimal(1).scaleb(-digits), ROUND_HALF_UP)
 
 
 def currency_digits(currency: object) -> int:
@@ -84,8 +85,6 @@ class Locale:
     """The conventions of one language and region. `day_first` orders English dates."""
 
     language: str
-    group: str
-    point: str
     symbol_first: bool
     day_first: bool = True
 
@@ -143,19 +142,27 @@ class Locale:
             return self.number(value, digits)
         if not isinstance(value, str):
             return _plain_text(value)
+        if value[:1] not in _NUMERAL_STARTS:
+            return value
         return self.number(value) if _NUMERAL.fullmatch(value) else self.short_date(value)
 
+    def cells(self, rows: object, described: list[dict[str, object]]) -> list[list[str]]:
+        """Write a whole table at once (a call per cell would cost more than the rest): `described` is of `columns`."""
+        keys = [(str(column["key"]), int(str(column["digits"]))) for column in described]
+        table = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        return [[self.cell(row.get(key), digits) for key, digits in keys] for row in table]
+
     def _written(self, number: Decimal) -> str:
-        whole, _, fraction = f"{abs(number):f}".partition(".")
-        whole = f"{int(whole):,}".replace(",", self.group)
-        sign = "\u2212" if number < 0 and (set(whole + fraction) - {"0", self.group}) else ""
-        return f"{sign}{whole}{self.point}{fraction}" if fraction else f"{sign}{whole}"
+        text = f"{abs(number):,f}"
+        if self.language == "ru":
+            text = text.translate(_RUSSIAN_MARKS)
+        return MINUS + text if number < 0 else text
 
     def _with_symbol(self, amount: str, code: str) -> str:
         symbol = SYMBOLS.get(code, code)
         if not self.symbol_first:
             return f"{amount}{NBSP}{symbol}"
-        sign, bare = ("\u2212", amount[1:]) if amount.startswith("\u2212") else ("", amount)
+        sign, bare = (MINUS, amount[1:]) if amount.startswith(MINUS) else ("", amount)
         return f"{sign}{symbol}{NBSP if symbol == code else ''}{bare}"
 
     def _day(self, day: datetime.date) -> str:
@@ -169,8 +176,8 @@ def locale_for(tag: str | None) -> Locale:
     """Return the conventions for a BCP 47 tag: Russian, American or (the default) international English."""
     language, _, region = (tag or "en").replace("_", "-").lower().partition("-")
     if language == "ru":
-        return Locale("ru", NBSP, ",", symbol_first=False)
-    return Locale("en", ",", ".", symbol_first=True, day_first=region != "us")
+        return Locale("ru", symbol_first=False)
+    return Locale("en", symbol_first=True, day_first=region != "us")
 
 
 def filters(locale: Locale) -> dict[str, Callable[..., object]]:
@@ -183,10 +190,13 @@ def filters(locale: Locale) -> dict[str, Callable[..., object]]:
         "date": locale.date,
         "cell": locale.cell,
         "columns": columns,
+        "cells": locale.cells,
         "times": times,
         "plus": plus,
         "percent_of": percent_of,
         "cents": cents,
+        "line_totals": line_totals,
+        "sum_of": sum_of,
         "iban": spaced_iban,
     }
 
@@ -213,6 +223,27 @@ def cents(value: object, currency: object = None) -> str:
     """Round to the currency's smallest unit, so that printed lines add up to the printed sum."""
     number = parse_number(value)
     return "" if number is None else f"{rounded(number, currency_digits(currency)):f}"
+
+
+def line_totals(items: object, currency: object = None) -> list[object]:
+    """Return each item's `total`, or `qty` (1 if missing) times `price`, rounded; "" where there is neither."""
+    rows = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return [_line_total(item, currency) for item in rows]
+
+
+def _line_total(item: dict[str, object], currency: object) -> object:
+    given = item.get("total")
+    if given is not None:
+        return given
+    quantity = item.get("qty")
+    return cents(times(1 if quantity is None else quantity, item.get("price")), currency)
+
+
+def sum_of(values: object) -> str:
+    """Add up exactly; "" if one of them is not a number."""
+    numbers = [parse_number(value) for value in values] if isinstance(values, list) else []
+    known = [number for number in numbers if number is not None]
+    return f"{sum(known, Decimal(0)):f}" if len(known) == len(numbers) else ""
 
 
 def spaced_iban(value: object) -> str:

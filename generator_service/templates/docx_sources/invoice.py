@@ -6,8 +6,6 @@ from docx.table import _Cell
 from .look import (
     ACCENT,
     BAND,
-    HAIRLINE,
-    INK,
     QUIET,
     WHITE,
     border,
@@ -22,6 +20,7 @@ from .look import (
     logic,
     new_document,
     row_height,
+    rule,
     said,
     shade,
     tag_row,
@@ -37,19 +36,13 @@ def given(name: str) -> str:
     return f"{name} if {name} is defined and {name} is not none else"
 
 
-LINE_TOTAL = (
-    'i.total if i.total is defined else i.price|default("")|times(i.qty|default(1))|cents(currency|default(""))'
-)
 AMOUNTS = (
     'set ru = locale[:2]|lower == "ru"',
     "set seller = seller|default({}, true)",
     "set buyer = buyer|default({}, true)",
     'set code = currency|default("", true)',
-    'set ns = namespace(sum="0")',
-    "for i in items|default([])",
-    f"set ns.sum = ns.sum|plus({LINE_TOTAL})",
-    "endfor",
-    f"set sub = {given('subtotal')} ns.sum",
+    "set amounts = items|default([], true)|line_totals(code)",
+    f"set sub = {given('subtotal')} amounts|sum_of",
     f"set rate = {given('vat_rate')} ''",
     f"set tax = {given('vat')} rate|percent_of(sub)|cents(code)",
     f"set sum_due = {given('total')} (sub|plus(tax) if tax != '' else sub)",
@@ -115,6 +108,7 @@ def _party(cell: _Cell, title: str, who: str) -> None:
 
 def _items(document: Document) -> None:
     table = grid(document, WIDTHS, rows=4)
+    rule(table)
     titles = (
         ("#", "right"),
         (said("Description", "Наименование"), "left"),
@@ -129,18 +123,17 @@ def _items(document: Document) -> None:
         shade(cell, BAND)
         finish_cell(cell)
     row_height(table, 0, 22, header=True)
-    tag_row(table, 1, "for i in items|default([])")
+    tag_row(table, 1, "for i in items|default([], true)")
     values = (
         ("{{ i.n|default(loop.index) }}", "right", QUIET),
-        ("{{ i.name }}", "left", INK),
-        ('{{ i.qty|default("" if i.total is defined else 1)|number }}', "right", INK),
-        ('{{ i.unit|default("", true) }}', "left", INK),
-        ('{{ i.price|default("")|price(code) }}', "right", INK),
-        (f"{{{{ ({LINE_TOTAL})|amount(code) }}}}", "right", INK),
+        ("{{ i.name }}", "left", None),
+        ('{{ i.qty|default("" if i.total is defined else 1)|number }}', "right", None),
+        ('{{ i.unit|default("", true) }}', "left", None),
+        ('{{ i.price|default("")|price(code) }}', "right", None),
+        ("{{ amounts[loop.index0]|amount(code) }}", "right", None),
     )
     for cell, (text, side, color) in zip(table.rows[2].cells, values, strict=True):
         cell_text(cell, text, side, color=color)
-        border(cell, "bottom", HAIRLINE, 4)
         finish_cell(cell)
     name = table.rows[2].cells[1]
     for key in ("description", "sku"):
@@ -173,7 +166,7 @@ def _sums(document: Document) -> None:
             continue
         _, left, right = table.rows[index].cells
         strong = index == 5
-        color = WHITE if strong else INK
+        color = WHITE if strong else None
         cell_text(left, title, color=color, bold=strong)
         cell_text(right, value, "right", color=color, bold=strong, size=11.5 if strong else None)
         for cell in (left, right):

@@ -151,6 +151,17 @@ def border(cell: _Cell, side: str, color: str, eighths: int) -> None:
     borders.append(edge)
 
 
+def rule(table: Table) -> None:
+    """Draw a hairline under every row: once for the table, not in each of its thousands of cells."""
+    borders = OxmlElement("w:tblBorders")
+    for side in ("bottom", "insideH"):
+        edge = OxmlElement(f"w:{side}")
+        for key, value in (("val", "single"), ("sz", "4"), ("space", "0"), ("color", HAIRLINE)):
+            edge.set(qn(f"w:{key}"), value)
+        borders.append(edge)
+    table._tbl.tblPr.find(qn("w:tblLayout")).addprevious(borders)
+
+
 def shade(cell: _Cell, color: str) -> None:
     """Fill a cell's background."""
     shading = OxmlElement("w:shd")

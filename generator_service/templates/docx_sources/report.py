@@ -10,7 +10,6 @@ from docx.text.paragraph import Paragraph
 from .look import (
     ACCENT,
     BAND,
-    HAIRLINE,
     QUIET,
     border,
     cell_text,
@@ -22,6 +21,7 @@ from .look import (
     logic,
     new_document,
     row_height,
+    rule,
     said,
     shade,
     tag_row,
@@ -46,6 +46,7 @@ def build_report() -> Document:
     body = line(document, "{{ text }}")
     body.paragraph_format.space_after = Pt(7)
     logic(document, "endfor", "if s.rows", "set cols = s.rows|columns(s.columns|default([]))")
+    logic(document, *(f"set {name}s = cols|map(attribute='{name}')|list" for name in ("title", "align", "width")))
     _table(document)
     logic(document, "endif", "endfor")
     footer(document, "{{ title }}")
@@ -116,9 +117,10 @@ def _chart(document: Document) -> None:
 def _table(document: Document) -> None:
     table = grid(document, (10, 154, 10), rows=4)
     _stretch(table)
-    _column_cells(table, 0, "{{ c.title }}")
-    tag_row(table, 1, "for r in s.rows")
-    _column_cells(table, 2, "{{ r[c.key]|default(none)|cell(c.digits) }}")
+    rule(table)
+    _column_cells(table, 0, "{{ x }}")
+    tag_row(table, 1, "for r in s.rows|cells(cols)")
+    _column_cells(table, 2, "{{ x }}")
     tag_row(table, 3, "endfor")
     gap(document, 6)
     row_height(table, 0, 21, header=True)
@@ -127,21 +129,22 @@ def _table(document: Document) -> None:
 
 def _column_cells(table: Table, row: int, text: str) -> None:
     """Fill a row with one cell per column: the loop's tags stand in cells of their own."""
+    row_values = "r" if row else "titles"
     opening, cell, closing = table.rows[row].cells
-    opening.paragraphs[0].text, closing.paragraphs[0].text = "{%tc for c in cols %}", "{%tc endfor %}"
+    opening.paragraphs[0].text, closing.paragraphs[0].text = f"{{%tc for x in {row_values} %}}", "{%tc endfor %}"
     header = row == 0
-    paragraph = cell_text(cell, text, size=8 if header else 9, bold=header)
+    paragraph = cell_text(cell, text, size=8 if header else None, bold=header)
     side = OxmlElement("w:jc")
-    side.set(qn("w:val"), "{{ c.align }}")
+    side.set(qn("w:val"), "{{ aligns[loop.index0] }}")
     properties = paragraph._p.get_or_add_pPr()
     for old in properties.findall(qn("w:jc")):
         properties.remove(old)
     properties.append(side)
     width = cell._tc.get_or_add_tcPr().find(qn("w:tcW"))
-    width.set(qn("w:w"), "{{ c.width }}")
+    width.set(qn("w:w"), "{{ widths[loop.index0] }}")
     width.set(qn("w:type"), "pct")
-    border(cell, "bottom", ACCENT if header else HAIRLINE, 7 if header else 4)
     if header:
+        border(cell, "bottom", ACCENT, 7)
         shade(cell, BAND)
     finish_cell(cell)
 

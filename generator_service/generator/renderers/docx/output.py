@@ -8,7 +8,8 @@ _NONCHARACTERS = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")
 _BROKEN_TEXT = re.compile(rb"<w:t(?: [^>]*)?>([^<]*[\n\t\r][^<]*)</w:t>")
 _BREAK = b'</w:t><w:br/><w:t xml:space="preserve">'
 _TAB = b'</w:t><w:tab/><w:t xml:space="preserve">'
-_EMPTY_CELL = re.compile(rb"(</w:tcPr>|<w:tcPr/>|<w:tc>|</w:tbl>)\s*</w:tc>")
+_EMPTY_CELL = re.compile(rb"(</w:tcPr>|<w:tcPr/>|<w:tc>|</w:tbl>)</w:tc>")
+_EMPTY_CELL_ENDINGS = (b"</w:tcPr></w:tc>", b"<w:tcPr/></w:tc>", b"<w:tc></w:tc>", b"</w:tbl></w:tc>")
 _EMPTY_TABLE = re.compile(rb"<w:tbl>(?:(?!<w:t[blr][ >]).)*?</w:tblGrid>\s*</w:tbl>", re.DOTALL)
 _GRID = re.compile(rb"<w:tblGrid>(?P<grid>.*?)</w:tblGrid>(?P<row>\s*<w:tr[ >].*?</w:tr>)", re.DOTALL)
 _GRID_WIDTH = re.compile(rb'<w:gridCol [^>]*?w:w="(\d+)"')
@@ -31,7 +32,9 @@ def finished(text: str, *, guard_cells: bool = False, guard_tables: bool = False
         content = _BROKEN_TEXT.sub(_with_breaks, content)
     if guard_tables and b"</w:tblGrid></w:tbl>" in content:
         content = _EMPTY_TABLE.sub(b"<w:p/>", content)
-    return _EMPTY_CELL.sub(rb"\1<w:p/></w:tc>", content) if guard_cells else content
+    if guard_cells and any(ending in content for ending in _EMPTY_CELL_ENDINGS):
+        content = _EMPTY_CELL.sub(rb"\1<w:p/></w:tc>", content)
+    return content
 
 
 def _with_breaks(found: re.Match[bytes]) -> bytes:
