@@ -5,6 +5,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from app.api.intake import IntakeGate
 from app.main import create_app
 from app.settings import ApiSettings
 from backends.settings import load_settings
@@ -13,17 +14,20 @@ from backends.settings import load_settings
 class DrainingServer(uvicorn.Server):
     """Says on /readyz that it stops, before it stops."""
 
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        app = self.config.app
-        assert isinstance(app, FastAPI)
-        app.state.readiness.stopping = True
+        self._app.state.readiness.stopping = True
         super().handle_exit(sig, frame)
 
 
 def main() -> None:
     settings = load_settings(ApiSettings)
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        IntakeGate(app, app.state.intake),
         host=settings.host,
         port=settings.api_port,
         log_config=None,
@@ -31,7 +35,7 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=int(settings.drain_s),
     )
-    DrainingServer(config).run()
+    DrainingServer(config, app).run()
 
 
 if __name__ == "__main__":

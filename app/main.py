@@ -89,7 +89,6 @@ def create_app(settings: ApiSettings, backends: Backends | None = None) -> FastA
     app.mount("/docs/assets", StaticFiles(directory=str(swagger_ui_path)), name="docs_assets")
     add_schema(app, ProblemBody)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(Intake, max_requests=settings.max_requests)
     app.add_middleware(StartupGate, readiness=app.state.readiness)
     app.add_middleware(
         RequestTelemetry, metrics=app.state.metrics, failed=lambda scope: internal_problem(Request(scope))
@@ -120,6 +119,8 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
     state.links = Links(settings.public_url.rstrip("/"), UrlSigner(settings.secret_key), settings.url_ttl_s)
     state.cursor_key = derive(settings.secret_key, "cursors")
     state.metrics, state.changes, state.bootstrap = Metrics("api"), changes, bootstrap
+    state.intake = Intake(settings.max_requests)
+    state.metrics.watch_intake(lambda: state.intake.under_way, lambda: state.intake.refused)
     state.readiness = Readiness(backends.redis.ping, backends.clickhouse.ping, bootstrap)
     state.limits = Limits(
         max_body_bytes=settings.max_body_bytes,

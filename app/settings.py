@@ -28,6 +28,6 @@ class ApiSettings(SharedSettings):
     def _long_enough(cls, key: str) -> str:
         if key and (len(key) < MIN_ADMIN_KEY_LENGTH or not key.isascii() or not key.isprintable() or " " in key):
             raise ValueError(
-                f"it has at least {MIN_ADMIN_KEY_LENGTH} visible ASCII characters; `presswork keys new` prints a good one"
+                f"at least {MIN_ADMIN_KEY_LENGTH} visible ASCII characters are needed; `presswork keys new` prints one"
             )
         return key

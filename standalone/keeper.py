@@ -16,9 +16,13 @@ from standalone.probes import Probe
 BAD_SETTINGS = 2  # the exit code of a process that cannot start with these settings: trying again is no use
 
 
+#: A child that uses this share of a core while it is silent gets six times the time before it is replaced.
+BUSY_SHARE, BUSY_WEIGHT = 0.2, 1 / 6
+
+
 @dataclass(frozen=True)
 class ChildSpec:
-    """One program to keep up. `silence_s` is how long it may leave the probe unanswered once it was ready."""
+    """One program to keep up. `silence_s`: how long it may leave the probe unanswered, once ready and not busy."""
 
     name: str
     command: list[str]
@@ -114,7 +118,7 @@ class Keeper:
         """Return why the child must be replaced."""
         exited = asyncio.create_task(process.wait())
         try:
-            return await self._until_ready(exited, process.pid) or await self._until_silent(exited)
+            return await self._until_ready(exited, process.pid) or await self._until_silent(exited, process.pid)
         finally:
             exited.cancel()
 
@@ -133,14 +137,17 @@ class Keeper:
                 return f"was not ready after {self.spec.start_s:g} s"
         return _ending(exited.result())
 
-    async def _until_silent(self, exited: asyncio.Task[int]) -> str:
+    async def _until_silent(self, exited: asyncio.Task[int], pid: int) -> str:
         loop = asyncio.get_running_loop()
-        silent_s, looked_at = 0.0, loop.time()
+        silent_s, looked_at, used_s = 0.0, loop.time(), cpu_seconds(pid)
         while not await _finished(exited, self._patience.tick_s):
             answered = await self.spec.probe.is_alive()
             elapsed_s, looked_at = loop.time() - looked_at, loop.time()
+            spent_s, used_s = cpu_seconds(pid) - used_s, cpu_seconds(pid)
+            # Who works is slow, not frozen: under a flood a replacement would fare no better.
+            weight = BUSY_WEIGHT if spent_s > BUSY_SHARE * elapsed_s else 1.0
             # The cap: when the supervisor itself was stopped or starved, that time is not the child's silence.
-            silent_s = 0.0 if answered else silent_s + min(elapsed_s, 3 * self._patience.tick_s)
+            silent_s = 0.0 if answered else silent_s + weight * min(elapsed_s, 3 * self._patience.tick_s)
             if silent_s > self.spec.silence_s:
                 return f"did not answer for {self.spec.silence_s:g} s"
         return _ending(exited.result())
@@ -162,6 +169,15 @@ class Keeper:
         lines = self._log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
         tail = "\n".join(f"    {line}" for line in lines)
         return f"{self.spec.name} {reason}{times}. The end of {self._log_file}:\n{tail}"
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has used; 0 where /proc does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _finished(exited: asyncio.Task[int], limit_s: float) -> bool:

@@ -55,6 +55,9 @@ class SharedSettings(BaseSettings):
         return self
 
 
+#: Settings whose value is never printed.
+SECRETIVE = ("SECRET", "KEY", "TOKEN", "URL")
+
 S = TypeVar("S", bound=SharedSettings)
 
 
@@ -69,6 +72,7 @@ def load_settings(kind: type[S]) -> S:
 def _refuse(error: ValidationError) -> NoReturn:
     for flaw in error.errors(include_url=False):
         name = "PRESSWORK_" + "_".join(str(part) for part in flaw["loc"]).upper() if flaw["loc"] else "settings"
-        given = "" if flaw["type"] == "missing" or any(word in name for word in ("SECRET", "KEY", "TOKEN", "URL")) or not flaw["loc"] else f" (got {flaw['input']!r})"
+        tellable = flaw["loc"] and flaw["type"] != "missing" and not any(word in name for word in SECRETIVE)
+        given = f" (got {flaw['input']!r})" if tellable else ""
         print(f"{name}: {flaw['msg']}{given}", file=sys.stderr)
     raise SystemExit(2)

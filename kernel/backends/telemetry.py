@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     Histogram,
     Info,
@@ -82,6 +83,15 @@ class Metrics:
             buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60),
             registry=self.registry,
         )
+
+    def watch_intake(self, under_way: Callable[[], int], refused: Callable[[], int]) -> None:
+        """Show how many requests are under way and how many were refused for being too many."""
+        now = Gauge(
+            "presswork_http_requests_under_way", "Requests under way, waiting ones aside", registry=self.registry
+        )
+        now.set_function(under_way)
+        total = Gauge("presswork_http_requests_refused", "Requests refused with 503 overloaded", registry=self.registry)
+        total.set_function(refused)
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

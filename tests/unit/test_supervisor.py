@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from standalone import keeper
 from standalone.errors import GaveUp
 from standalone.keeper import ChildSpec, Patience
 from standalone.supervisor import Pids, Supervisor
@@ -131,6 +133,25 @@ async def test_a_child_that_does_not_answer_is_killed_and_replaced(stage: Stage)
         await until(lambda: not exists(before["api"]))
         probe.alive = True
         assert (await stage.announced.get())["api"] != before["api"]
+
+
+async def test_a_child_that_is_silent_because_it_is_busy_is_not_taken_for_frozen(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "cpu_seconds", lambda pid: time.monotonic() if pid == busy_pid else 0.0)
+    monkeypatch.setattr(keeper, "BUSY_WEIGHT", 0.0)
+    busy_pid, idle, busy = 0, FakeProbe(), FakeProbe()
+    async with stage.running(stage.supervisor([child("idle", idle), child("busy", busy)])) as before:
+        busy_pid = before["busy"]
+        idle.alive = busy.alive = False
+        await until(lambda: not exists(before["idle"]))
+        assert exists(busy_pid)
+        idle.alive = busy.alive = True
+
+
+def test_processor_time_of_a_process_is_read_and_of_a_missing_one_is_nothing() -> None:
+    assert keeper.cpu_seconds(os.getpid()) > 0
+    assert keeper.cpu_seconds(2**30) == 0
 
 
 async def test_a_child_that_was_never_ready_is_killed_and_counts_as_failed(stage: Stage) -> None:
