@@ -295,6 +295,13 @@ async def test_an_answer_that_makes_no_sense_is_not_trusted(pool: RenderPool) ->
     pool._replace(child)
 
 
+async def test_binary_files_of_a_bundle_are_there_in_the_sandbox(pool: RenderPool) -> None:
+    for number in range(1, 20):  # more than are kept on disk
+        bundle = TemplateBundle.of_file("typst", b'#assert.eq(read("a/b.bin", encoding: none).len(), %d)' % number)
+        both = TemplateBundle(bundle.manifest, {**bundle.files, "a/b.bin": b"\xff" * number})
+        assert (await pool.render(RenderRequest(both, b"{}", "pdf"))).pages == 1
+
+
 async def test_docx_renders_in_the_sandbox_too(pool: RenderPool) -> None:
     source = (Path(__file__).parents[2] / "generator_service/templates/invoice/invoice.docx").read_bytes()
     data = {"number": "7", "date": "2026-03-01", "items": [], "seller": {"name": "A"}, "buyer": {"name": "B"}}

@@ -1,6 +1,7 @@
 """Typst sources: what they can see, and errors that point at the line, the expression and the data."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from contracts.errors import DocumentError, DocumentFailed
 from contracts.templates import TemplateBundle, TemplateManifest, TemplateSource
 from generator.core import Engines, Rendered, RenderRequest, generate
 from generator.renderers.registry import FONTS
-from generator.renderers.typst import TypstRenderer
+from generator.renderers.typst import BUNDLES_ON_DISK, TypstRenderer
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,16 @@ def test_images_of_the_bundle_can_be_used(engines: Engines) -> None:
     assert error(engines, '#image("logo.png")').code == "template_error"
 
 
+def test_a_source_that_is_no_text_is_refused(engines: Engines) -> None:
+    with pytest.raises(DocumentFailed, match="not UTF-8"):
+        generate(RenderRequest(TemplateBundle.of_file("typst", b"\xff\xfe"), b"{}", "pdf"), engines)
+
+
+def test_other_files_need_not_be_utf8(engines: Engines) -> None:
+    source = '#read("latin.txt", encoding: none).len()'
+    assert render(engines, source, latin__txt="Ünïcode".encode("latin-1")).pages == 1
+
+
 def test_a_source_in_a_folder_finds_its_neighbours(engines: Engines) -> None:
     source = TemplateSource(engine="typst", file="src/letter.typ", formats=("pdf",))
     files = {"src/letter.typ": b'#import "part.typ": x\n#x\n#nothing', "src/part.typ": b"#let x = 1"}
@@ -119,3 +130,20 @@ def test_the_names_of_virtual_files_never_vary(monkeypatch: pytest.MonkeyPatch) 
         bundle = TemplateBundle(TemplateManifest(sources=(source,)), {"main.typ": b"%d" % number})
         renderer.render(source, RenderRequest(bundle, b"{}", "svg"))
     assert seen == {"main.typ", "data.json"}
+
+
+def test_files_of_equal_name_in_different_bundles_are_never_mixed_up(engines: Engines) -> None:
+    """Also after a bundle was evicted from disk and comes back."""
+    for number in [1, 2, 1, *range(3, 40), 1, 2]:
+        content = b"\xff" * number
+        source = f'#assert.eq(read("data.bin", encoding: none).len(), {number})'
+        assert render(engines, source, data__bin=content).pages == 1
+
+
+def test_the_files_of_many_bundles_do_not_fill_the_disk(tmp_path: Path) -> None:
+    renderer = TypstRenderer(FONTS, tmp_path)
+    source = TemplateSource(engine="typst", file="main.typ", formats=("svg",))
+    for number in range(BUNDLES_ON_DISK + 5):
+        files = {"main.typ": b"x", "data.bin": b"%d" % number}
+        renderer.render(source, RenderRequest(TemplateBundle(TemplateManifest(sources=(source,)), files), b"{}", "svg"))
+    assert len(list(tmp_path.iterdir())) == BUNDLES_ON_DISK + 1

@@ -3,7 +3,10 @@
 Templates see their own files, `data.json` and `sys.inputs`; the root is an empty directory, packages are not fetched.
 """
 
+import shutil
 import tempfile
+import weakref
+from collections import OrderedDict
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Protocol, TypedDict, Unpack, cast
@@ -12,14 +15,16 @@ import typst
 
 from contracts.documents import Warned
 from contracts.templates import TemplateSource
-from generator.renderers.port import Rendered, RenderRequest, local_moment
+from generator.renderers.port import Rendered, RenderRequest, failed, local_moment
 from generator.renderers.typst_errors import located
 
 #: File names are interned for the life of the process and there are 65,535 ids: the names of a job never vary.
 MAIN, DATA = "main.typ", "data.json"
 PREVIEW_PPI = 144.0
 WARNINGS_KEPT = 20
+_TEXT_SUFFIXES = frozenset({".typ", ".json", ".csv", ".txt", ".toml", ".yaml", ".yml", ".xml", ".svg"})
 COMPILES_TO_FORGET = 12
+BUNDLES_ON_DISK = 16
 
 _SIMULATED = "\n#for _ in range({count}) {{ pagebreak(); lorem(320) }}\n"
 
@@ -45,8 +50,11 @@ class TypstRenderer:
 
     def __init__(self, fonts: Path, scratch: Path | None = None) -> None:
         self._scratch = scratch or Path(tempfile.mkdtemp(prefix="presswork-typst-"))
+        if scratch is None:
+            weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
         self._empty = self._scratch / "empty"
         self._empty.mkdir(parents=True, exist_ok=True)
+        self._written: OrderedDict[str, None] = OrderedDict()
         self._compiler = typst.Compiler(
             root=str(self._empty),
             font_paths=typst.Fonts(include_system_fonts=False, font_paths=[str(fonts)]),
@@ -89,39 +97,44 @@ class TypstRenderer:
 
     def _root(self, request: RenderRequest) -> Path:
         """Return where the bundle's binary files are: the empty directory if it has none."""
-        binary = {name: content for name, content in request.bundle.files.items() if not _is_text(name)}
+        binary = {name: content for name, content in request.bundle.files.items() if not _is_text(name, content)}
         if not any(not name.endswith(".docx") for name in binary):
             return self._empty
-        root = self._scratch / request.bundle.sha256
-        for name, content in binary.items():
-            _write_once(root / PurePosixPath(name), content)
+        return self._on_disk(request.bundle.sha256, binary)
+
+    def _on_disk(self, sha256: str, files: dict[str, bytes]) -> Path:
+        """Write a bundle's binary files once; the folders of the bundles used least recently go."""
+        root = self._scratch / sha256
+        if sha256 in self._written:
+            self._written.move_to_end(sha256)
+            return root
+        for name, content in files.items():
+            path = root / PurePosixPath(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        self._written[sha256] = None
+        if len(self._written) > BUNDLES_ON_DISK:
+            shutil.rmtree(self._scratch / self._written.popitem(last=False)[0])
         return root
 
 
-def _is_text(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in {
-        ".typ",
-        ".json",
-        ".csv",
-        ".txt",
-        ".toml",
-        ".yaml",
-        ".yml",
-        ".xml",
-        ".svg",
-    }
-
-
-def _write_once(path: Path, content: bytes) -> None:
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+def _is_text(name: str, content: bytes) -> bool:
+    """Whether a file can be virtual: the compiler takes those as UTF-8 only, and interns each name for good."""
+    if PurePosixPath(name).suffix.lower() not in _TEXT_SUFFIXES:
+        return False
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _virtual_files(source: TemplateSource, request: RenderRequest) -> dict[str, bytes]:
     """Name the source `main.typ` and keep the other text files; a source in a folder is included from a main."""
     bundle = request.bundle.files
-    files = {name: content for name, content in bundle.items() if _is_text(name) and name != source.file}
+    if not _is_text(source.file, bundle[source.file]):
+        raise failed("template_error", f"{source.file} is not UTF-8 text.", part=source.file)
+    files = {name: content for name, content in bundle.items() if name != source.file and _is_text(name, content)}
     if "/" in source.file or MAIN in files:
         files[source.file] = bundle[source.file]
         main = f'#include "/{source.file}"'.encode()

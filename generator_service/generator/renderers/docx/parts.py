@@ -25,6 +25,8 @@ from generator.renderers.docx.tags import (
 from generator.renderers.docx.values import prologue
 from generator.renderers.port import failed
 
+#: Finding tags takes quadratic time in a paragraph of nothing but opening braces.
+LONGEST_PARAGRAPH = 20_000
 #: Noncharacters: legal in XML, never in a document. Between them stands the tag's number.
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 _MARK = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
@@ -133,6 +135,8 @@ class _Compiler:
         whole = "".join(texts)
         if "{" not in whole:
             return
+        if len(whole) > LONGEST_PARAGRAPH:
+            raise failed("template_error", "A paragraph with tags is too long.", part=self._name, line=paragraph)
         found = list(FIND.finditer(whole))
         starts = _starts(texts)
         written = [""] * len(texts)
