@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -17,6 +18,7 @@ from contracts.jobs import Simulate
 from contracts.templates import TemplateBundle
 from generator.core import RenderRequest
 from generator.sandbox import RenderPool, SandboxLimits, SandboxUnavailable
+from generator.sandbox.scratch import Scratch
 from generator.sandbox.verdicts import verdict
 
 MIB = 1024 * 1024
@@ -212,10 +214,27 @@ async def test_children_have_none_of_our_environment(pool: RenderPool, monkeypat
 async def test_closing_leaves_no_process_and_no_files() -> None:
     pool = RenderPool(SandboxLimits(workers=1, spare=1))
     await pool.start()
-    pids, scratch = [child.pid for child in pool.children], pool._scratch
+    assert pool._scratch is not None
+    pids, scratch = [child.pid for child in pool.children], pool._scratch.path
     await pool.close()
-    assert scratch is not None and not scratch.exists()
+    await pool.close()
+    assert not scratch.exists()
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+
+
+def test_folders_of_killed_pools_are_swept_and_those_of_living_ones_kept(tmp_path: Path) -> None:
+    code = (
+        "import os, pathlib, sys; from generator.sandbox.scratch import Scratch\n"
+        "Scratch.make(pathlib.Path(sys.argv[1])); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False, timeout=30)
+    [left] = tmp_path.iterdir()
+    living = Scratch.make(tmp_path)
+    other = Scratch.make(tmp_path)
+    assert set(tmp_path.iterdir()) == {living.path, other.path} and left not in tmp_path.iterdir()
+    living.remove()
+    other.remove()
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_closing_fails_what_waits_and_what_runs_so_that_others_may_do_it() -> None:

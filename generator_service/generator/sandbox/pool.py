@@ -2,8 +2,6 @@
 
 import asyncio
 import itertools
-import shutil
-import tempfile
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from generator.renderers.port import Rendered, RenderRequest, failed
 from generator.renderers.registry import FONTS
 from generator.sandbox.child import Child, StartFailed
 from generator.sandbox.limits import SandboxLimits
+from generator.sandbox.scratch import Scratch
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +46,7 @@ class RenderPool:
         self._slots = asyncio.Semaphore(self.limits.workers)
         self._chores: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count(1)
-        self._scratch: Path | None = None
+        self._scratch: Scratch | None = None
         self._closing = False
 
     @property
@@ -68,7 +67,7 @@ class RenderPool:
 
     async def start(self) -> None:
         """Start the processes and wait until they are warm. Raises SandboxUnavailable."""
-        self._scratch = Path(tempfile.mkdtemp(prefix="presswork-render-"))
+        self._scratch = await asyncio.to_thread(Scratch.make)
         starts = [self._spawn() for _ in range(self.limits.workers + self.limits.spare)]
         outcomes = await asyncio.gather(*starts, return_exceptions=True)
         broken = next((outcome for outcome in outcomes if isinstance(outcome, BaseException)), None)
@@ -87,7 +86,8 @@ class RenderPool:
         await asyncio.gather(*self._chores, return_exceptions=True)
         await asyncio.gather(*(self._end(child) for child in list(self._living)))
         if self._scratch is not None:
-            await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+            await asyncio.to_thread(self._scratch.remove)
+            self._scratch = None
 
     async def render(self, request: RenderRequest, timeout_s: float | None = None) -> Rendered:
         """Render one document within `timeout_s` (the pool's if None). Raises DocumentFailed.
@@ -195,7 +195,7 @@ class RenderPool:
 
     async def _spawn(self) -> None:
         assert self._scratch is not None
-        child = await Child.start(self.limits, self._fonts, self._scratch / f"{next(self._numbers):06}")
+        child = await Child.start(self.limits, self._fonts, self._scratch.path / f"{next(self._numbers):06}")
         self._living.add(child)
         try:
             await child.ready()
