@@ -23,10 +23,13 @@ class Scratch:
         parent = parent or Path(tempfile.gettempdir())
         for left in parent.glob(f"{_PREFIX}*"):
             _sweep(left)
-        path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return cls(path, lock)
+        while True:
+            path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if os.fstat(lock).st_nlink:
+                return cls(path, lock)
+            os.close(lock)  # another pool swept it before it was locked
 
     def remove(self) -> None:
         """Remove the folder and let go of the lock."""
