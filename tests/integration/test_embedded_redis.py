@@ -16,6 +16,7 @@ from redis.exceptions import AuthenticationError, OutOfMemoryError
 
 from backends.embedded.redis import EmbeddedRedis, RedisMissing, find_executable
 from backends.embedded.tether import tethered
+from standalone.errors import StartRefused
 from standalone.outside import require_safe_redis
 
 DEADLINE_S = 30
@@ -61,6 +62,30 @@ async def client(server: EmbeddedRedis) -> AsyncIterator[Redis]:
 
 async def test_it_is_as_safe_as_we_demand_of_an_outside_server(server: EmbeddedRedis, client: Redis) -> None:
     await require_safe_redis(server.url, allow_unsafe=False)
+
+
+async def test_an_outside_server_that_may_lose_a_second_is_refused_unless_overridden(
+    server: EmbeddedRedis, client: Redis
+) -> None:
+    await client.config_set("appendfsync", "everysec")
+    with pytest.raises(StartRefused, match="appendfsync is everysec, but must be always"):
+        await require_safe_redis(server.url, allow_unsafe=False)
+    await require_safe_redis(server.url, allow_unsafe=True)
+
+
+async def test_an_outside_server_that_hides_its_settings_is_refused(server: EmbeddedRedis, client: Redis) -> None:
+    await client.acl_setuser("tenant", enabled=True, passwords=["+secret"], categories=["+@all"], commands=["-config"])
+    with pytest.raises(StartRefused, match="Allow CONFIG GET"):
+        await require_safe_redis(f"redis://tenant:secret@127.0.0.1:{server.port}/0", allow_unsafe=False)
+
+
+@pytest.mark.parametrize("password", ["", ":wrong-secret@"])
+async def test_an_outside_server_that_lets_us_not_in_is_refused_without_showing_the_password(
+    server: EmbeddedRedis, client: Redis, password: str
+) -> None:
+    with pytest.raises(StartRefused, match="PRESSWORK_REDIS_URL") as refused:
+        await require_safe_redis(f"redis://{password}127.0.0.1:{server.port}/0", allow_unsafe=False)
+    assert "wrong-secret" not in str(refused.value)
 
 
 async def test_acknowledged_writes_survive_kill_9(server: EmbeddedRedis) -> None:
