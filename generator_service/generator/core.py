@@ -5,10 +5,10 @@ Runs inside the render processes (`generator.sandbox_child`); the CLI and the be
 
 import json
 
+from contracts.data_paths import absent, hint_for
 from contracts.documents import Warned
 from contracts.errors import DocumentFailed
 from contracts.templates import TemplateSource
-from generator.renderers.lookup import absent, hint_for
 from generator.renderers.port import Rendered, RenderRequest, failed
 from generator.renderers.registry import Engines
 

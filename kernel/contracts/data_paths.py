@@ -11,7 +11,12 @@ _ROWS_SEARCHED = 1_000
 
 def absent(data: object, paths: Iterable[str]) -> list[str]:
     """Return those of `paths` that the data lacks, with the index of the first row that lacks it: `items[3].price`."""
-    return [found for path in paths if (found := next(_lacking(data, _split(path), ""), None)) is not None]
+    missing: list[str] = []
+    for path in paths:
+        found = next(_lacking(data, _split(path), ""), None)
+        if found is not None and found not in missing:
+            missing.append(found)
+    return missing
 
 
 def near_names(data: object, path: str) -> list[str]:
@@ -53,7 +58,7 @@ def _lacking(value: object, segments: list[str], walked: str) -> Iterator[str]:
         for index, row in enumerate(rows[:_ROWS_SEARCHED]):
             yield from _lacking(row, rest, f"{walked}[{index}]")
     elif not isinstance(value, dict) or value.get(first) is None:
-        yield _join(walked, "".join(_rejoin(segments)))
+        yield _join(walked, first if rest and rest[0].startswith("[") else "".join(_rejoin(segments)))
     else:
         yield from _lacking(value[first], rest, _join(walked, first))
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from contracts.data_paths import absent, near_names
 from contracts.errors import DocumentFailed
 from contracts.jobs import Simulate
 from contracts.templates import TemplateBundle, TemplateManifest, TemplateSource
 from generator.core import Engines, RenderRequest, generate
-from generator.renderers.lookup import absent, near_names
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import typst
 
+from contracts.data_paths import hint_for
 from contracts.errors import DocumentFailed
-from generator.renderers.lookup import hint_for
 from generator.renderers.port import failed
 
 _PLACE = re.compile(r"┌─ (?:.*/)?(?P<file>[^/\n]+?):(?P<line>\d+):(?P<column>\d+)\s*$", re.MULTILINE)

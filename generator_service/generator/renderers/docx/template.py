@@ -8,6 +8,7 @@ from typing import Literal, cast
 from lxml import etree
 from minijinja import Environment, TemplateError
 
+from contracts.data_paths import hint_for
 from contracts.documents import Warned
 from contracts.errors import DocumentFailed
 from contracts.templates import ArchiveLimits, BadArchive
@@ -16,7 +17,6 @@ from generator.renderers.docx.output import finished, regridded
 from generator.renderers.docx.parts import Part, compile_part
 from generator.renderers.docx.tags import Tag, data_path
 from generator.renderers.docx.values import DATA, DATA_TEMPLATE, Values
-from generator.renderers.lookup import hint_for
 from generator.renderers.port import failed
 
 #: MiniJinja instructions per part: about 1.5 s of looping, far above any real document (500 rows use 20,000).
