@@ -5,7 +5,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 POETRY := .poetry/bin/poetry
 POETRY_VERSION := 2.5.1
-CODE := app benchmarks generator_service kernel standalone tests
+CODE := app benchmarks docs generator_service kernel standalone tests
 LOCKS := pyproject.toml poetry.lock kernel/pyproject.toml generator_service/pyproject.toml generator_service/poetry.lock
 
 # An activated environment of the caller's must not receive our packages.

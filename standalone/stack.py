@@ -23,6 +23,9 @@ PLAIN_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY
 # A database that is busy is not frozen: killing one costs more than waiting for it.
 SERVER_SILENCE_S = 15.0
 
+# Accepting (the API and Redis) goes first.
+NICENESS = {"generator": 5, "clickhouse": 10}
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -40,7 +43,8 @@ def build_stack(settings: UpSettings, data: DataDir, environment: Mapping[str, s
     for name, embedded in _embedded(settings, data).items():
         embedded.prepare()
         urls[name] = embedded.url
-        servers.append(ChildSpec(name, embedded.command, embedded, plain, silence_s=SERVER_SILENCE_S, start_s=120))
+        limits = {"silence_s": SERVER_SILENCE_S, "start_s": 120.0}
+        servers.append(ChildSpec(name, embedded.command, embedded, plain, **limits, niceness=NICENESS.get(name, 0)))
     instance = secrets.token_hex(8)
     admin_key = settings.admin_key or data.admin_key()
     shared = {
@@ -107,5 +111,9 @@ def _service(name: str, module: str, port: int, settings: UpSettings, environmen
     # -P: a folder called `app` where the command was typed must not be taken for ours.
     command = [sys.executable, "-P", "-m", module]
     return ChildSpec(
-        name, command, ServiceProbe(settings.dial_host, port, environment["PRESSWORK_INSTANCE"]), environment
+        name,
+        command,
+        ServiceProbe(settings.dial_host, port, environment["PRESSWORK_INSTANCE"]),
+        environment,
+        niceness=NICENESS.get(name, 0),
     )

@@ -1,4 +1,4 @@
-"""The main job over real HTTP: documents that open, webhooks that verify, and what happens when things die meanwhile."""
+"""The main job over real HTTP: documents that open, webhooks that verify, and things that die meanwhile."""
 
 import io
 import json
@@ -10,7 +10,6 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from typing import Any
 
 import httpx2

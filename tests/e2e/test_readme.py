@@ -80,7 +80,9 @@ def test_the_make_commands_of_the_readme_exist() -> None:
     assert {"run", "test"} <= named <= targets
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.ru.md", "docs/architecture.md", "docs/webhooks.md", "docs/api.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "README.ru.md", "docs/architecture.md", "docs/webhooks.md", "docs/api.md"]
+)
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text()
     for link in re.findall(r"\]\(([^)#]+)\)", text):

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from generator.sandbox_child.confine import confine, die_with, limit
+from generator.sandbox_child.confine import confine, die_with, keep_niceness, limit
 from generator.sandbox_child.seccomp import ConfinementUnavailable
 from generator.sandbox_child.serve import Server
 
@@ -16,6 +16,7 @@ def main() -> int:
     """Warm up, confine, report ready, then serve until the pipe closes. Returns the exit code."""
     settings = json.loads(sys.argv[1])
     die_with(settings["parent"])
+    keep_niceness()
     scratch, fonts = Path(settings["scratch"]), Path(settings["fonts"])
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints must not reach the pipe

@@ -23,6 +23,14 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
+def keep_niceness() -> None:
+    """Give this session the niceness that the process inherited: autogroups (sched(7)) begin at 0."""
+    try:
+        Path("/proc/self/autogroup").write_text(str(os.nice(0)))
+    except OSError:
+        return  # no autogroups here: the process's own niceness rules
+
+
 def limit(memory: int, file: int) -> None:
     """Allow `memory` bytes of address space beyond what is mapped now, files up to `file` bytes, no core dumps."""
     for kind, value in (
