@@ -24,7 +24,7 @@ BUSY_SHARE, BUSY_WEIGHT = 0.2, 1 / 6
 class ChildSpec:
     """One program to keep up. `silence_s`: how long it may leave the probe unanswered, once ready and not busy.
 
-    `niceness`: accepting goes before rendering and history, or their bursts would delay it (p99 of a POST at 500/s on two
+    `niceness`: accepting goes before rendering and history, or their bursts would delay it (p99 at 500/s on two
     busy cores: about 100 -> 35 ms).
     """
 
