@@ -76,7 +76,17 @@ def configuration_page() -> str:
     return "\n".join(lines)
 
 
-SET_BY_UP = {"redis_url", "clickhouse_url", "secret_key", "blob_dir", "instance", "admin_key", "public_url", "host"}
+SET_BY_UP = {
+    "redis_url",
+    "clickhouse_url",
+    "secret_key",
+    "blob_dir",
+    "instance",
+    "admin_key",
+    "public_url",
+    "host",
+    "drain_s",
+}
 
 
 def table(settings: type[BaseSettings], known: set[str]) -> Iterator[str]:

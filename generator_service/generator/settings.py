@@ -3,15 +3,17 @@
 import os
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from backends.settings import SharedSettings
+
+ROLES = ("render", "deliver", "ship", "maintain")
 
 
 class GeneratorSettings(SharedSettings):
     generator_port: int = Field(8001, ge=1, le=65_535, description="Port of the generator service")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="Render processes")
-    roles: str = Field("render,deliver,ship,maintain", description="What this process does, by comma")
+    roles: str = Field(",".join(ROLES), description="What this process does, by comma")
     drain_s: float = Field(25, ge=0, description="How long running renders may finish after SIGTERM")
     render_memory_mb: int = Field(1024, ge=128, description="Memory of one render, beyond an idle render process")
     max_output_bytes: int = Field(52_428_800, ge=1024, description="Largest document")
@@ -20,3 +22,11 @@ class GeneratorSettings(SharedSettings):
     webhook_schedule: str = Field("", description="Seconds between webhook attempts, by comma; empty: the standard ten")
     webhook_concurrency: int = Field(64, ge=1, description="Webhooks under way at once")
     live_ttl_s: int = Field(3600, ge=60, description="How long Redis keeps an ended document before history answers")
+
+    @field_validator("roles")
+    @classmethod
+    def _known_roles(cls, roles: str) -> str:
+        unknown = {role.strip() for role in roles.split(",")} - {*ROLES, ""}
+        if unknown:
+            raise ValueError(f"{', '.join(sorted(unknown))}: there is no such role; roles are {', '.join(ROLES)}")
+        return roles

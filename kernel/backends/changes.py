@@ -15,6 +15,8 @@ from redis.exceptions import RedisError
 log = structlog.get_logger(__name__)
 
 LOOK_AGAIN_S = 1.0
+#: RuntimeError: two coroutines that found the connection broken and both make it again.
+LOST = (RedisError, OSError, RuntimeError)
 
 
 class Changes:
@@ -34,7 +36,7 @@ class Changes:
                     message = await self._pubsub.get_message(timeout=5)
                     if message is not None:
                         self._wake(message["channel"])
-            except (RedisError, OSError) as error:
+            except LOST as error:
                 log.warning("changes.disconnected", error=str(error))
                 await asyncio.sleep(0.5)
 
@@ -59,7 +61,7 @@ class Changes:
     async def _tell(self, command: Callable[[str], Awaitable[object]], channel: str) -> None:
         try:
             await command(channel)
-        except (RedisError, OSError) as error:
+        except LOST as error:
             log.warning("changes.disconnected", error=str(error))
 
     def _wake(self, channel: str) -> None:

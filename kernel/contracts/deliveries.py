@@ -17,7 +17,8 @@ class DeliveryAttempt(BaseModel, frozen=True):
     """A line of the event stream: one attempt to deliver. Times are epoch milliseconds, durations milliseconds.
 
     `status` is the delivery's after this attempt: pending (another will follow), delivered or dead.
-    `error` is a class: dns, blocked, connect, tls, timeout, protocol, status; empty on success.
+    `error` is a class: dns, blocked, connect, tls, timeout, protocol, status, gone (there is nothing to tell any more),
+    internal (the call could not be built); empty on success. `url` comes without its query, which may hold secrets.
     """
 
     model_config = ConfigDict(extra="ignore")

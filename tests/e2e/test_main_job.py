@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -49,6 +50,11 @@ class Fast(Up):
             "PRESSWORK_WEBHOOK_ALLOW_CIDRS": "127.0.0.1/32",
             "PRESSWORK_WEBHOOK_SCHEDULE": "0,1,1,1",
         }
+
+    def ask_soon(self, path: str, **body: Any) -> Any:
+        """Ask without waiting for the document."""
+        headers = {"Authorization": f"Bearer {self.facts['admin_key']}"}
+        return httpx2.post(self.facts["api_url"] + path, json=body, headers=headers).json()
 
 
 @pytest.fixture(scope="module")
@@ -243,6 +249,24 @@ def test_a_generator_killed_in_the_middle_of_a_render_loses_nothing(up: Fast, cl
     assert document["status"] == "completed" and document["attempts"] == 2
     events = [item["event"] for item in client.get(f"/v1/documents/{accepted['id']}/events").json()["items"]]
     assert events == ["accepted", "started", "rescued", "started", "completed"]
+
+
+def test_what_a_stop_interrupts_is_given_back_and_made_at_the_next_start(tmp_path: Path) -> None:
+    stack = Fast(tmp_path, free_ports())
+    stack.start()
+    accepted = stack.ask_soon("/v1/documents", template="invoice", data=INVOICE, options={"simulate": {"seconds": 6}})
+    wait_until(lambda: stack.ask(f"/v1/documents/{accepted['id']}")["status"] == "rendering", 20)
+    stack.signal(signal.SIGTERM)
+    assert stack.wait() == 0, stack.output
+    stack.start()
+    try:
+        assert stack.ask(f"/v1/documents/{accepted['id']}?wait=30")["status"] == "completed"
+        events = stack.ask(f"/v1/documents/{accepted['id']}/events")["items"]
+        assert [item["event"] for item in events] == ["accepted", "started", "released", "started", "completed"]
+        assert events[-1]["attempt"] == 1
+    finally:
+        stack.signal(signal.SIGTERM)
+        stack.wait(20)
 
 
 @pytest.mark.parametrize("victim", ["clickhouse", "redis"])
