@@ -6,6 +6,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
+import structlog
+
 from app.repository.documents import DocumentFilter, DocumentRepository
 from app.services.auth import Principal
 from app.services.templates import TemplateService
@@ -18,6 +20,8 @@ from contracts.errors import Conflict, Gone, Invalid, NotFound
 from contracts.ids import now_ms
 from contracts.jobs import GenerationJob, input_key
 from contracts.targets import AllowList, judge_at_accept, judge_headers
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,10 @@ class DocumentService:
         if reference is not None:
             pinned = await self._templates.pin(reference, job.format, job.user_id, job.data)
             job = job.model_copy(update={"template": pinned})
-        return await self._queue.enqueue(job, self._scoped(job.user_id, idempotent))
+        accepted = await self._queue.enqueue(job, self._scoped(job.user_id, idempotent))
+        ids = {"document_id": str(accepted.document_id), "user_id": str(job.user_id)}
+        log.info("document.accepted", **ids, template=reference, format=job.format, replayed=accepted.replayed)
+        return accepted
 
     async def get(self, caller: Principal, document_id: UUID) -> DocumentRow:
         """Read a document from Redis, or from history once it has left. Raises NotFound, HistoryUnavailable."""

@@ -155,7 +155,7 @@ def test_a_template_that_cannot_be_rendered_fails_with_its_line_and_the_worker_l
     assert failed["error"]["code"] == code or (
         code is None and failed["error"]["code"] in ("render_timeout", "memory_limit")
     )
-    assert failed["error"]["line"] == line and failed["error"]["message"]
+    assert failed["error"]["line"] == line and failed["error"]["message"] and failed["error"]["hint"]
     assert ended(client, request(client)["id"])["status"] == "completed"
 
 

@@ -9,6 +9,7 @@ import typst
 from contracts.data_paths import hint_for
 from contracts.errors import DocumentFailed
 from generator.renderers.port import failed
+from generator.renderers.typst_hints import hint_of
 
 _PLACE = re.compile(r"┌─ (?:.*/)?(?P<file>[^/\n]+?):(?P<line>\d+):(?P<column>\d+)\s*$", re.MULTILINE)
 _CARETS = re.compile(r"^\s*│\s?(?P<indent> *)(?P<carets>\^+)", re.MULTILINE)
@@ -88,7 +89,7 @@ def _clean(message: str) -> str:
     return _SEARCHED_AT.sub("", message).strip()
 
 
-def _hint(error: typst.TypstError) -> str | None:
+def _hint(error: typst.TypstError) -> str:
     kept = [hint for hint in error.hints if "--root" not in hint]
     trace = [step for step in error.trace if step]
-    return "; ".join([*kept, *trace]) or None
+    return "; ".join([*(kept or [hint_of(error.message)]), *trace])
