@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from fastapi import FastAPI
 from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
-from swagger_ui_bundle import swagger_ui_path
 
-from app.api import content, documents, errors, system, templates, users
+from app.api import content, documents, errors, system, templates, users, webhooks
 from app.api.errors import internal_problem
 from app.api.gate import StartupGate
 from app.api.intake import Intake
@@ -44,6 +44,7 @@ from contracts.secrets import SecretBox, UrlSigner, derive
 from contracts.targets import AllowList
 from contracts.views import Links
 
+SWAGGER_UI = Path(__file__).parent / "static" / "swagger-ui"
 DESCRIPTION = """Documents from templates and data: request one, hear of it by a signed webhook, download it.
 
 A `202` is a promise: the request is on disk before it is answered."""
@@ -84,9 +85,9 @@ def create_app(settings: ApiSettings, backends: Backends | None = None) -> FastA
     )
     _wire(app, settings, backends or Backends.of(settings))
     errors.install(app)
-    for router in (users.router, templates.router, documents.router, content.router, system.router):
-        app.include_router(router)
-    app.mount("/docs/assets", StaticFiles(directory=str(swagger_ui_path)), name="docs_assets")
+    for part in (users, templates, documents, content, webhooks, system):
+        app.include_router(part.router)
+    app.mount("/docs/assets", StaticFiles(directory=SWAGGER_UI), name="docs_assets")
     add_schema(app, ProblemBody)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(StartupGate, readiness=app.state.readiness)

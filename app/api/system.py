@@ -18,8 +18,9 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</t
 <h1>{title}</h1><p><code>{code}</code> &middot; HTTP {status}</p><p>{meaning}</p>"""
 
 DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Presswork API</title>
-<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/docs/assets/swagger-ui.css">
-<div id="swagger-ui"></div><script src="/docs/assets/swagger-ui-bundle.js"></script>
+<meta name="viewport" content="width=device-width"><link rel="icon" href="/docs/assets/favicon-32x32.png">
+<link rel="stylesheet" href="/docs/assets/swagger-ui.css?5.35.0">
+<div id="swagger-ui"></div><script src="/docs/assets/swagger-ui-bundle.js?5.35.0"></script>
 <script src="/docs/start.js"></script></html>"""
 
 START = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null});'

@@ -123,13 +123,5 @@ async def get_me(request: Request, caller: Caller) -> Response:
     return _json(schemas.me_view(caller, request.app.state.limits), 200, {})
 
 
-@router.get("/v1/webhooks/secret", response_model=schemas.WebhookSecret, responses=errors(), tags=["webhooks"])
-@allow(*EVERYONE)
-async def get_webhook_secret(request: Request, caller: Caller) -> Response:
-    """Show the secret that signs the caller's webhooks (Standard Webhooks)."""
-    secret = services(request).users.webhook_secret(caller.user)
-    return _json({"secret": secret, "previous_valid_until": None}, 200, {"Cache-Control": "no-store"})
-
-
 def _json(content: object, status: int, headers: dict[str, str]) -> Response:
     return Response(to_json(content), status, headers, media_type="application/json")

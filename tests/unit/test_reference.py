@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.api import content, document_schemas, documents, schemas, system, templates, users
+from app.api import content, document_schemas, documents, schemas, system, templates, users, webhooks
 from app.api.access import PUBLIC, GuardedRoute
 from app.api.errors import FLAW_CODES, PROBLEMS
 from app.main import create_app
@@ -44,8 +44,8 @@ def test_both_locks_hold_the_same_versions() -> None:
 
 
 def routes() -> list[GuardedRoute]:
-    routers = (users.router, templates.router, documents.router, content.router, system.router)
-    return [route for router in routers for route in router.routes if isinstance(route, GuardedRoute)]
+    parts = (users, templates, documents, content, webhooks, system)
+    return [route for part in parts for route in part.router.routes if isinstance(route, GuardedRoute)]
 
 
 def test_every_endpoint_says_who_may_call_it_and_only_these_need_no_key() -> None:
