@@ -4,6 +4,7 @@ A route without a mark does not start the application: a new endpoint cannot be 
 """
 
 import json
+import re
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar, cast
 
@@ -16,6 +17,8 @@ from app.api.errors import problem
 from app.services.auth import Principal
 from contracts.errors import Flaw, Forbidden, Invalid, Unauthorized
 from contracts.users import Role
+
+HUGE_NUMBER = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{300}")
 
 F = TypeVar("F", bound=Callable[..., Any])
 EVERYONE: tuple[Role, ...] = ("admin", "member", "viewer")
@@ -46,7 +49,10 @@ class StrictRequest(Request):
     async def json(self) -> Any:
         if not hasattr(self, "_strict_json"):
             try:
-                self._strict_json = from_json(await self.body(), allow_inf_nan=False)
+                body = await self.body()
+                self._strict_json = from_json(body, allow_inf_nan=False)
+                if HUGE_NUMBER.search(body):
+                    json.dumps(self._strict_json, allow_nan=False)  # 1e999 is read as infinity: it cannot be stored
             except ValueError as error:
                 raise json.JSONDecodeError(str(error), "", 0) from error
         return self._strict_json

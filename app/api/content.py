@@ -23,7 +23,7 @@ from contracts.views import content_path
 
 router = APIRouter(tags=["documents"], route_class=GuardedRoute)
 CHUNK = 256 * 1024
-ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 @router.head("/v1/documents/{document_id}/content", include_in_schema=False)

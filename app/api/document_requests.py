@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 
 from fastapi import Request
 from pydantic_core import to_json
@@ -19,6 +20,7 @@ from contracts.templates import ENGINES
 
 MAX_IDEMPOTENCY_KEY = 255
 MAX_WAIT_S, BYTES_WAIT_S = 60, 30
+WAIT = re.compile(r'"?([0-9]{1,9})"?')
 YEAR_MS = 366 * 86_400_000
 
 
@@ -118,8 +120,9 @@ def preferred_wait(request: Request) -> int | None:
     """Read `Prefer: wait=N` (RFC 7240), at most 60; None without it. The RFC says to ignore what cannot be read."""
     for preference in request.headers.get("prefer", "").replace(";", ",").split(","):
         name, _, value = preference.strip().partition("=")
-        if name.strip().lower() == "wait" and value.strip().strip('"').isdecimal():
-            return min(int(value.strip().strip('"')), MAX_WAIT_S)
+        seconds = WAIT.fullmatch(value.strip())
+        if name.strip().lower() == "wait" and seconds:
+            return min(int(seconds[1]), MAX_WAIT_S)
     return None
 
 

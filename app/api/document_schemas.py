@@ -112,7 +112,7 @@ class DocumentRequest(Body):
     run_at: AwareDatetime | None = None
     expires_in: int | None = Field(default=None, ge=60, le=MAX_KEPT_S, description="Seconds the result is kept")
     subject: Label | None = None
-    metadata: dict[str, Annotated[str, Text]] = Field(default_factory=dict)
+    metadata: dict[Label, Annotated[str, Text]] = Field(default_factory=dict)
     options: Options = Options()
 
     @model_validator(mode="after")

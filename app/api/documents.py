@@ -1,5 +1,6 @@
 """Documents: request, read, list, cancel, retry, delete. 202 is sent once Redis has the job on disk, never before."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from pydantic_core import to_json
 from starlette.datastructures import QueryParams
 
 from app.api import document_schemas as schemas
-from app.api.access import EVERYONE, Caller, GuardedRoute, allow
+from app.api.access import EVERYONE, Caller, GuardedRoute, allow, authenticate
 from app.api.content import content_response
 from app.api.document_requests import BYTES_WAIT_S, idempotency_of, job_of, preferred_wait, wants_bytes
 from app.api.errors import problem
@@ -40,20 +41,21 @@ DOCUMENTS = "/v1/documents"
 async def create_document(request: Request, body: schemas.DocumentRequest, caller: Caller) -> Response:
     """Request a document. It is on disk when 202 is answered; `Prefer: wait` or `Accept` waits for it."""
     job = job_of(body, caller, request.app.state.settings, request.state.request_id)
-    as_bytes = wants_bytes(request, body.format)
+    as_bytes, wait = wants_bytes(request, body.format), preferred_wait(request)
     idempotent = idempotency_of(request, await request.json())
     accepted = await services(request).documents.accept(job, body.template, idempotent)
     headers = {"Location": f"{DOCUMENTS}/{accepted.document_id}"}
     if accepted.replayed:
         headers["Idempotency-Replayed"] = "true"
-    wait = preferred_wait(request)
     if wait is not None:
         headers["Preference-Applied"] = f"wait={wait}"
     if wait is None and not as_bytes:
         return _accepted(request, accepted.document_id, accepted.status, headers)
     seconds = BYTES_WAIT_S if wait is None else wait
     with only_waiting(request):
-        row = await services(request).documents.wait(caller, accepted.document_id, seconds)
+        row = await services(request).documents.wait(
+            caller, accepted.document_id, seconds, partial(authenticate, request)
+        )
     return await _ended(request, row, headers, as_bytes=as_bytes)
 
 
@@ -147,7 +149,7 @@ async def get_document(
     """Read a document; `?wait=N` waits up to N seconds for it to end."""
     identity = parse_id(document_id, "document")
     with only_waiting(request):
-        row = await services(request).documents.wait(caller, identity, query.wait)
+        row = await services(request).documents.wait(caller, identity, query.wait, partial(authenticate, request))
     return _document(request, row)
 
 

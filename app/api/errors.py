@@ -40,6 +40,7 @@ PROBLEMS: Mapping[str, Problem] = {
     "not_found": Problem(404, "Not found", "There is no such resource, or it is not yours."),
     "method_not_allowed": Problem(405, "Method not allowed", "The Allow header lists what this path answers."),
     "not_acceptable": Problem(406, "Not acceptable", "The Accept header asks for a type this operation cannot make."),
+    "request_timeout": Problem(408, "Request timeout", "The request's body took too long to arrive."),
     "email_taken": Problem(409, "E-mail taken", "Another user has this e-mail address (case does not matter)."),
     "last_admin": Problem(409, "Last admin", "The last active admin cannot be removed, suspended or demoted."),
     "not_ready": Problem(409, "Not ready", "The document has not ended yet: wait for it or poll it."),
@@ -59,7 +60,11 @@ PROBLEMS: Mapping[str, Problem] = {
     "too_many_documents": Problem(429, "Too many documents", "You have too many unfinished documents."),
     "internal_error": Problem(500, "Internal error", "A defect of ours; the log has it under this request id."),
     "queue_full": Problem(503, "Queue full", "The whole system is full; nothing was accepted."),
-    "queue_unavailable": Problem(503, "Queue unavailable", "The broker does not answer; nothing was accepted."),
+    "queue_unavailable": Problem(
+        503,
+        "Queue unavailable",
+        "The broker does not answer; repeat the request, with an Idempotency-Key to be sure that it counts once.",
+    ),
     "history_unavailable": Problem(503, "History unavailable", "The history store does not answer; try again."),
     "storage_unavailable": Problem(503, "Storage unavailable", "The blob store does not answer; try again."),
     "overloaded": Problem(503, "Overloaded", "Too many requests are under way at once; nothing was accepted."),
@@ -89,7 +94,13 @@ FLAW_CODES: Mapping[str, str] = {
     "invalid_value": "The value is not allowed here.",
 }
 
-STATUS_CODES = {404: "not_found", 405: "method_not_allowed", 406: "not_acceptable", 413: "body_too_large"}
+STATUS_CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    408: "request_timeout",
+    413: "body_too_large",
+}
 
 
 def problem(

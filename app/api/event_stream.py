@@ -3,15 +3,20 @@
 import asyncio
 from uuid import UUID
 
+import structlog
 from fastapi import Request, Response
 from pydantic_core import to_json
 
+from app.api.access import authenticate
 from app.api.intake import only_waiting
 from app.services.auth import Principal
 from app.services.documents import DocumentService
 from backends.telemetry import Receive, Scope, Send
 from contracts.documents import DocumentRow
+from contracts.errors import PermanentError, TransientError
 from contracts.views import event_view
+
+log = structlog.get_logger(__name__)
 
 #: A comment this often keeps proxies from closing the connection.
 ALIVE_S = 15
@@ -33,6 +38,9 @@ class EventStream(Response):
         try:
             with only_waiting(self._request):
                 await self._follow(send, gone)
+        except (PermanentError, TransientError) as error:
+            # The status is sent: revoked, deleted, or a server away. The client connects again and learns why.
+            log.info("stream.ended", document_id=str(self._document_id), error=error.message)
         finally:
             gone.cancel()
         await send({"type": "http.response.body", "body": b""})
@@ -42,6 +50,7 @@ class EventStream(Response):
         spoken = clock()
         async with self._documents.watching(self._document_id) as watch:
             while not gone.done():
+                self._caller = await authenticate(self._request)
                 rows = await self._documents.events(self._caller, self._document_id)
                 fresh = [row for row in rows if row.seq > seen]
                 if fresh or clock() - spoken > ALIVE_S:

@@ -1,8 +1,12 @@
 """ETag, If-Match and If-None-Match (RFC 9110) over version numbers."""
 
+import re
+
 from fastapi import Request
 
 from contracts.errors import Flaw, Invalid
+
+VERSION = re.compile(r"[0-9]{1,18}")
 
 
 def etag(version: int) -> str:
@@ -17,7 +21,7 @@ def required_versions(request: Request) -> frozenset[int] | None:
     tags = [part.strip() for part in value.split(",")]
     if not all(len(tag) > 2 and tag[0] == tag[-1] == '"' for tag in tags):
         raise Invalid(Flaw("/headers/If-Match", 'If-Match holds quoted versions, such as "3".', "invalid_value"))
-    return frozenset(int(tag[1:-1]) for tag in tags if tag[1:-1].isdecimal())
+    return frozenset(int(tag[1:-1]) for tag in tags if VERSION.fullmatch(tag[1:-1]))
 
 
 def unchanged(request: Request, tag: str) -> bool:

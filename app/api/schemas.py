@@ -1,5 +1,6 @@
 """Bodies and answers of users, keys and templates. Unknown fields are refused; times are RFC 3339 UTC."""
 
+import math
 import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -10,6 +11,7 @@ from pydantic_core import PydanticCustomError, to_json
 
 from app.api import examples
 from app.services.auth import Principal
+from contracts.errors import Invalid
 from contracts.ids import rfc3339
 from contracts.users import KeyRow, Role, Scope, UserRow, UserStatus
 
@@ -31,11 +33,23 @@ def _no_controls(value: str) -> str:
 
 
 def _small_object(value: dict[str, object]) -> dict[str, object]:
+    if not all(_storable(inner) for inner in value.values()):
+        raise PydanticCustomError("invalid_value", "Numbers in attrs must fit 64 bits and be finite.")
     if len(to_json(value)) > MAX_ATTRS_BYTES:
         raise PydanticCustomError(
             "too_large", "attrs may hold at most {limit} bytes of JSON.", {"limit": MAX_ATTRS_BYTES}
         )
     return value
+
+
+def _storable(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(_storable(inner) for inner in value.values())
+    if isinstance(value, list):
+        return all(_storable(inner) for inner in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def _not_null(value: object) -> object:
@@ -232,4 +246,9 @@ def me_view(caller: Principal, limits: Limits) -> Me:
 
 def epoch_ms(moment: datetime | None) -> int | None:
     """Turn an aware time into epoch milliseconds."""
-    return None if moment is None else int(moment.astimezone(UTC).timestamp() * 1000)
+    if moment is None:
+        return None
+    try:
+        return int(moment.astimezone(UTC).timestamp() * 1000)
+    except OverflowError:
+        raise Invalid.at("", "A time lies outside of the years 1 to 9999 in UTC.") from None

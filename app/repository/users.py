@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-import orjson
+from pydantic_core import from_json
 
 from backends.clickhouse import ClickHouse, Parameter, Row
 from contracts.cursors import Position
@@ -84,7 +84,7 @@ class UserRepository:
 
 
 def _user_row(row: Row) -> UserRow:
-    return UserRow.model_validate({**row, "attrs": orjson.loads(str(row["attrs"]) or "{}")})
+    return UserRow.model_validate({**row, "attrs": from_json(str(row["attrs"]) or "{}")})
 
 
 def _conditions(filter_: UserFilter, position: Position | None) -> tuple[list[str], dict[str, Parameter]]:

@@ -51,8 +51,11 @@ class Bootstrap:
                 try:
                     await step()
                     done.set()
-                except TransientError as error:
+                except (TransientError, NoAdminKey) as error:
                     log.warning("bootstrap.waiting", step=step.__name__.strip("_"), error=error.message)
+                except Exception:
+                    # A bug, but the service must say so and go on trying: nobody reads what a task dies of.
+                    log.exception("bootstrap.failed", step=step.__name__.strip("_"))
             await asyncio.sleep(0 if self.prepared.is_set() and self.migrated.is_set() else delay)
             delay = min(delay * 2, 3)
 

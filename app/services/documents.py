@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -84,8 +85,10 @@ class DocumentService:
             raise NotFound("document")
         return row
 
-    async def wait(self, caller: Principal, document_id: UUID, seconds: float) -> DocumentRow:
-        """Read a document once it has ended, or as it is after `seconds`."""
+    async def wait(
+        self, caller: Principal, document_id: UUID, seconds: float, renew: Callable[[], Awaitable[Principal]]
+    ) -> DocumentRow:
+        """Read a document once it has ended, or as it is after `seconds`. `renew`: who the caller is by now."""
         if seconds <= 0:
             return await self.get(caller, document_id)
         deadline = time.monotonic() + seconds
@@ -96,6 +99,7 @@ class DocumentService:
                 if row.terminal or left <= 0:
                     return row
                 await watch.changed(left)
+                caller = await renew()
 
     async def page(
         self, caller: Principal, filter_: DocumentFilter, position: Position | None, limit: int

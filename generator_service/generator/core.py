@@ -15,6 +15,10 @@ from generator.renderers.registry import Engines
 __all__ = ["Engines", "RenderRequest", "Rendered", "generate"]
 
 
+#: A list of a million rows may miss a value in each.
+MAX_WARNINGS = 50
+
+
 def generate(request: RenderRequest, engines: Engines | None = None) -> Rendered:
     """Render and check one document. Raises DocumentFailed, with template and version named.
 
@@ -35,7 +39,7 @@ def _generate(request: RenderRequest, engines: Engines) -> Rendered:
     counted = engines.check(request.format, rendered.content)
     known = {warning.message for warning in warned}
     warnings = (*warned, *(warning for warning in rendered.warnings if warning.message not in known))
-    return Rendered(rendered.content, rendered.pages if counted is None else counted, warnings)
+    return Rendered(rendered.content, rendered.pages if counted is None else counted, warnings[:MAX_WARNINGS])
 
 
 def _source(request: RenderRequest) -> TemplateSource:

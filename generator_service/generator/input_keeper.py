@@ -39,9 +39,10 @@ class InputKeeper:
         return kept + await self._put(waiting)
 
     async def drop(self, document_ids: Collection[str]) -> None:
-        """Remove the inputs of deleted documents."""
+        """Remove the inputs and results of deleted documents: whoever deleted them may have died before it did."""
         for id_ in document_ids:
             await self._blobs.delete(_key(id_))
+            await self._blobs.delete_prefix(f"results/{id_}")
 
     async def _put(self, jobs: Mapping[str, bytes]) -> int:
         await self._blobs.put_many({_key(id_): job for id_, job in jobs.items()})

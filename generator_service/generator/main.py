@@ -49,6 +49,8 @@ from generator.worker_metrics import WorkerMetrics
 
 log = structlog.get_logger(__name__)
 
+#: How often the generator looks whether Redis still knows the shipped templates.
+TEMPLATES_LOOK_S = 5.0
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
@@ -124,18 +126,21 @@ class Generator:
             for child in self.pool.children
         )
 
-    async def prepare(self) -> None:
-        """Make the shipped templates known; while Redis or the blob store is away, keep trying."""
-        shipped = load_shipped(TEMPLATES)
+    async def keep_templates(self) -> None:
+        """Make the shipped templates known, and again whenever Redis has lost them."""
+        shipped, store = load_shipped(TEMPLATES), TemplateStore(self.scripts)
         while True:
             try:
-                await register(shipped, self.blobs, TemplateStore(self.scripts))
+                if not await store.shipped(len(shipped)):
+                    self.registered.clear()
+                    await register(shipped, self.blobs, store)
+                    log.info("templates.registered", names=[template.name for template in shipped])
+                elif not self.registered.is_set():
+                    await register(shipped, self.blobs, store)
                 self.registered.set()
-                log.info("templates.registered", names=[template.name for template in shipped])
-                return
             except TransientError as error:
                 log.warning("templates.waiting", error=error.message)
-                await asyncio.sleep(0.5)
+            await asyncio.sleep(TEMPLATES_LOOK_S if self.registered.is_set() else 0.5)
 
     async def close(self) -> None:
         await self.pool.close()
@@ -207,7 +212,7 @@ def _failed(request: Request) -> PlainTextResponse:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     generator: Generator = app.state.generator
     await generator.pool.start()
-    loops = Supervised.start({"prepare": generator.prepare, **generator.loops()})
+    loops = Supervised.start({"templates": generator.keep_templates, **generator.loops()})
     try:
         yield
     finally:

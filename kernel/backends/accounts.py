@@ -95,10 +95,7 @@ class Accounts:
 
     async def key_used(self, digest: str, at_ms: int) -> None:
         """Note when a key was last used; callers sample, so this is not exact."""
-        try:
-            await self._redis.hset(f"{self._prefix}key:{digest}", "used_at", str(at_ms))
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        await self._scripts.run("key_used", digest, at_ms)
 
     async def user_by_email(self, email_norm: str) -> UserRow | None:
         """Find a user by its normalised e-mail address."""

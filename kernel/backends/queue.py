@@ -6,7 +6,7 @@ compares state and fencing token before it writes, so every call may be repeated
 
 from dataclasses import dataclass
 from typing import Literal, cast
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from redis.exceptions import RedisError
 
@@ -158,7 +158,7 @@ class DocumentQueue:
 
     async def cancel(self, document_id: UUID) -> None:
         """End a run as cancelled. Raises NotFound, or Conflict `already_ended`."""
-        answer = await self._scripts.run("cancel", str(document_id))
+        answer = await self._scripts.run("cancel", str(document_id), uuid4().hex)
         if answer == "missing":
             raise NotFound("document")
         if answer != "ok":

@@ -54,6 +54,13 @@ class TemplateStore:
         text = own or shared
         return None if text is None else TemplateHead.model_validate_json(text)
 
+    async def shipped(self, count: int) -> bool:
+        """Tell whether Redis knows at least so many templates."""
+        try:
+            return await self._redis.hlen(self._key) >= count
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable() from error
+
     async def ship(self, head: TemplateHead) -> None:
         """Register a template that ships with the product; a source that is known already changes nothing.
 

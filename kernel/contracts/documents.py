@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.errors import DocumentError
+from contracts.errors import DocumentError, Message
 
 
 class Status(StrEnum):
@@ -54,7 +54,7 @@ class Warned(BaseModel, frozen=True):
     """Something about a finished document that its author should know."""
 
     code: str
-    message: str
+    message: Message
 
 
 class Result(BaseModel, frozen=True):

@@ -22,8 +22,9 @@ Anything else that is raised is a bug: bounded retries and a stack trace.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 
 class PressworkError(Exception):
@@ -136,7 +137,7 @@ class SystemFull(TransientError):
 
 
 class QueueUnavailable(TransientError):
-    """The broker does not answer: nothing was accepted or changed."""
+    """The broker does not answer: repeat the request later (an Idempotency-Key makes sure that it counts once)."""
 
     code = "queue_unavailable"
 
@@ -153,20 +154,33 @@ class BlobUnavailable(TransientError):
     code = "storage_unavailable"
 
 
+def at_most(length: int) -> BeforeValidator:
+    """Shorten a text: a template can make messages of any length, and each is kept many times over."""
+
+    def shorten(value: object) -> object:
+        return f"{value[: length - 1]}…" if isinstance(value, str) and len(value) > length else value
+
+    return BeforeValidator(shorten)
+
+
+Message = Annotated[str, at_most(2000)]
+Place = Annotated[str | None, at_most(300)]
+
+
 class DocumentError(BaseModel, frozen=True):
-    """Why a document failed, as `error` of the API shows it. Positions count from 1."""
+    """Why a document failed, as `error` of the API shows it. Positions count from 1; long texts are shortened."""
 
     code: str
-    message: str
+    message: Message
     template: str | None = None
     version: int | None = None
     line: int | None = None
     column: int | None = None
-    part: str | None = None
-    tag: str | None = None
-    data_path: str | None = None
-    excerpt: str | None = None
-    hint: str | None = None
+    part: Place = None
+    tag: Place = None
+    data_path: Place = None
+    excerpt: Place = None
+    hint: Annotated[str | None, at_most(1000)] = None
     retryable: bool = False
 
 

@@ -484,3 +484,58 @@ async def test_a_users_own_limit_is_a_429(redis_node: Server, api: Api, tmp_path
         refused = await request(client)
         assert (refused.status_code, refused.json()["code"]) == (429, "too_many_documents")
         assert int(refused.headers["Retry-After"]) > 0
+
+
+NINES = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"run_at": "0001-01-01T00:00:00+14:00"}, ""),
+        ({"run_at": "9999-12-31T23:59:59-14:00"}, ""),
+        ({"metadata": {"": "x"}}, "/metadata/"),
+        ({"metadata": {"a\u0000": "x"}}, None),
+    ],
+)
+async def test_values_at_the_edge_are_refused(api: Api, changes: dict[str, object], pointer: str | None) -> None:
+    response = await request(api.admin, **changes)
+    assert response.status_code == 422, response.text
+    assert pointer is None or response.json()["errors"][0]["pointer"].startswith(pointer)
+
+
+async def test_numbers_without_end_in_headers_are_no_accident(api: Api, pool: InstantPool) -> None:
+    accepted = await request(api.admin, {"Prefer": f"wait={NINES}"})
+    assert accepted.status_code == 202
+    path = f"/v1/documents/{(await completed(api))['id']}/content"
+    for span in (f"bytes=0-{NINES}", f"bytes=-{NINES}", f"bytes={NINES}-"):
+        assert (await api.admin.get(path, headers={"Range": span})).status_code == 200
+    me = (await api.admin.get("/v1/me")).json()["user"]["id"]
+    changed = await api.admin.patch(f"/v1/users/{me}", json={"name": "x"}, headers={"If-Match": f'"{NINES}"'})
+    assert changed.status_code == 412
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e400", "9" * 400 + ".5"])
+async def test_a_number_that_is_infinite_is_malformed(api: Api, number: str) -> None:
+    body = f'{{"template": "letter", "data": {{"to": {{"name": {number}}}}}}}'
+    response = await api.admin.post("/v1/documents", content=body, headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.json()["code"]) == (400, "malformed_json")
+
+
+async def test_a_stream_ends_when_its_key_is_revoked(api: Api) -> None:
+    client, user_id = await api.user()
+    path = (await request(client, run_at="2027-01-01T00:00:00Z")).headers["Location"]
+    stream = asyncio.create_task(client.get(f"{path}/events", headers={"Accept": "text/event-stream"}))
+    await asyncio.sleep(0)
+    key = (await api.admin.get(f"/v1/users/{user_id}/keys")).json()["items"][0]["id"]
+    await api.admin.delete(f"/v1/users/{user_id}/keys/{key}")
+    await api.admin.post(f"{path}/cancel")
+    response = await asyncio.wait_for(stream, 10)
+    assert "cancelled" not in response.text
+
+
+async def test_a_very_long_error_is_shortened(api: Api, pool: InstantPool) -> None:
+    response = await request(api.admin, {"Prefer": "wait=10"}, data={"to": {"name": "A"}, "fail": "template_error"})
+    assert response.status_code == 422
+    long = DocumentError(code="template_error", message="x" * 900_000, tag="(" * 20_000, hint="h" * 5000)
+    assert (len(long.message), len(long.tag or ""), len(long.hint or "")) == (2000, 300, 1000)

@@ -207,6 +207,15 @@ async def test_a_failed_attempt_comes_back_after_its_delay(queue: DocumentQueue)
     assert (await row(queue, claim.job.document_id)).status == Status.FAILED
 
 
+async def test_a_renewal_on_its_way_does_not_lease_a_document_that_waits_for_its_retry(queue: DocumentQueue) -> None:
+    claim = await started(queue)
+    await queue.fail([a_failure(claim, delay_ms=60_000)])
+    assert await queue.fail([a_failure(claim, delay_ms=60_000)]) == ["ok"]
+    assert await queue.renew([claim.ref]) == [False]
+    await queue.promote(now_ms() + 61_000)
+    assert (await claim_one(queue)).job.document_id == claim.job.document_id
+
+
 async def test_a_scheduled_document_waits_for_its_time(queue: DocumentQueue) -> None:
     later = now_ms() + 3_600_000
     accepted = await queue.enqueue(a_job(run_at=later))
@@ -280,8 +289,10 @@ async def test_deleting_cancels_first_and_forgets_the_data(queue: DocumentQueue,
     await queue.delete(job.document_id)
     assert [name for name, _ in await history(queue, job.document_id)] == ["accepted", "cancelled", "deleted"]
     assert await queue.job(job.document_id) is None
+    await queue.delete(job.document_id)  # the command repeated
+    assert len(await queue.live_events(job.document_id)) == 3
     with pytest.raises(NotFound):
-        await queue.delete(job.document_id)
+        await queue.delete(new_id())
     with pytest.raises(NotFound):
         await queue.cancel(job.document_id)
 

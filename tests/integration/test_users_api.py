@@ -225,6 +225,8 @@ async def test_a_missing_user_and_a_foreign_one_get_the_same_answer(api: Api) ->
         ({**ADA, "name": ""}, "/name"),
         ({**ADA, "name": "a\u0000b"}, "/name"),
         ({**ADA, "attrs": []}, "/attrs"),
+        ({**ADA, "attrs": {"a": [{"b": 10**400}]}}, "/attrs"),
+        ({**ADA, "attrs": {"a": 2**63}}, "/attrs"),
         ({**ADA, "attrs": {"x": "y" * 5000}}, "/attrs"),
         ({"name": "Ada"}, "/email"),
     ],

@@ -3,7 +3,8 @@
 -- ARGV: id        Returns ok | missing
 local id = ARGV[1]
 local v = redis.call('HMGET', doc(id), 'status', 'deleted')
-if not v[1] or v[2] == '1' then return 'missing' end
+if not v[1] then return 'missing' end
+if v[2] == '1' then return 'ok' end
 if not TERMINAL[v[1]] then
   redis.call('HINCRBY', doc(id), 'token', 1)
   finish(id, 'cancelled', redis_ms())

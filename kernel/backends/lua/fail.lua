@@ -8,6 +8,8 @@ for i = 2, #ARGV, 5 do
   if v[1] == token and v[2] == 'rendering' then
     redis.call('HSET', doc(id), 'error', ARGV[i + 2], 'render_ms', ARGV[i + 3], 'ended_token', 'failed:' .. token)
     if delay then
+      -- The token moves on, or a renewal that is on its way would take the lease of a document that waits.
+      redis.call('HINCRBY', doc(id), 'token', 1)
       redis.call('HSET', doc(id), 'status', 'queued')
       redis.call('ZREM', P .. 'leases', id)
       redis.call('ZADD', P .. 'delayed', int(now + delay), id)

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Create or change a user: compare the version, claim the e-mail, keep one admin, write row and event in one step.
 -- ARGV: id expected_version row_json event_line email_norm is_active_admin deleted_ttl_s change_id
 -- Returns ok | conflict | email_taken | last_admin

@@ -1,0 +1,70 @@
+"""Bodies that are too long or too slow: refused, and slow ones take no place from others."""
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any
+
+import pytest
+from starlette.exceptions import HTTPException
+
+from app.api import limits
+from app.api.intake import Intake
+from app.api.limits import Counted
+
+Message = MutableMapping[str, Any]
+
+
+class Line:
+    """A client that sends what the test puts in."""
+
+    def __init__(self) -> None:
+        self.messages: asyncio.Queue[Message] = asyncio.Queue()
+
+    def send(self, body: bytes, *, more: bool) -> None:
+        self.messages.put_nowait({"type": "http.request", "body": body, "more_body": more})
+
+    async def receive(self) -> Message:
+        return await self.messages.get()
+
+
+async def test_a_request_whose_body_is_still_coming_takes_no_place() -> None:
+    line, intake = Line(), Intake(5)
+    intake.under_way = 1
+    receiving = asyncio.create_task(Counted(line.receive, 100, intake)())
+    await asyncio.sleep(0)
+    assert intake.under_way == 0
+    line.send(b"x", more=False)
+    await receiving
+    assert intake.under_way == 1
+
+
+async def test_a_body_that_does_not_arrive_in_time_is_a_408(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BODY_S", 0.02)
+    line, intake = Line(), Intake(5)
+    receive = Counted(line.receive, 100, intake)
+    line.send(b"{", more=True)
+    await receive()
+    with pytest.raises(HTTPException) as refused:
+        await receive()
+    assert refused.value.status_code == 408 and intake.under_way == 0
+
+
+async def test_after_the_body_there_is_no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BODY_S", 0.0)
+    line = Line()
+    line.send(b"{}", more=False)
+    receive = Counted(line.receive, 100, None)
+    assert (await receive())["body"] == b"{}"
+    waiting = asyncio.create_task(receive())
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    line.messages.put_nowait({"type": "http.disconnect"})
+    assert (await waiting)["type"] == "http.disconnect"
+
+
+async def test_a_body_over_the_limit_is_a_413() -> None:
+    line = Line()
+    line.send(b"x" * 101, more=True)
+    with pytest.raises(HTTPException) as refused:
+        await Counted(line.receive, 100, None)()
+    assert refused.value.status_code == 413
