@@ -20,6 +20,10 @@ FIRST_ADMIN_EMAIL = "admin@presswork.local"
 FIRST_ADMIN_NAME = "Administrator"
 
 
+#: How often a running service looks whether Redis still holds the complete set.
+LOOK_S = 2.0
+
+
 class NoAdminKey(PressworkError):
     """There is no admin yet and PRESSWORK_ADMIN_KEY is empty: set it to a key, e.g. from `presswork keys new`."""
 
@@ -42,6 +46,18 @@ class Bootstrap:
         self.migrated = asyncio.Event()
 
     async def run(self) -> None:
+        """Prepare to serve, and again whenever Redis has lost the set. Runs until cancelled."""
+        while True:
+            await self.prepare()
+            await asyncio.sleep(LOOK_S)
+            try:
+                if not await self._accounts.populated():
+                    log.error("accounts.lost")
+                    self.prepared.clear()
+            except TransientError as error:
+                log.debug("bootstrap.queue_away", error=error.message)
+
+    async def prepare(self) -> None:
         """Prepare to serve; while a server is away, keep trying. A set that is complete does not wait for history."""
         delay = 0.2
         while not (self.prepared.is_set() and self.migrated.is_set()):

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from app.services import bootstrap as bootstrap_module
 from app.services.bootstrap import Bootstrap
 from contracts.errors import HistoryUnavailable
 from contracts.users import KeyRow, UserRow
@@ -47,8 +48,22 @@ async def test_a_rebuild_that_fails_is_tried_again_until_it_succeeds(failure: Ex
     accounts, repository = Accounts(), Repository(failure, failure)
     bootstrap = Bootstrap(accounts, None, repository, migrated, admin_key="")  # type: ignore[arg-type]
     async with asyncio.timeout(10):
-        await bootstrap.run()
+        await bootstrap.prepare()
     assert bootstrap.prepared.is_set() and accounts.is_populated and repository.failures == []
+
+
+async def test_a_set_that_redis_has_lost_is_rebuilt_while_the_service_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap_module, "LOOK_S", 0.01)
+    accounts = Accounts()
+    bootstrap = Bootstrap(accounts, None, Repository(), migrated, admin_key="")  # type: ignore[arg-type]
+    task = asyncio.create_task(bootstrap.run())
+    async with asyncio.timeout(10):
+        await bootstrap.prepared.wait()
+        accounts.is_populated = False
+        while not accounts.is_populated:
+            await asyncio.sleep(0.01)
+        await bootstrap.prepared.wait()
+    task.cancel()
 
 
 async def test_a_complete_set_does_not_wait_for_history() -> None:
