@@ -63,6 +63,7 @@ async def test_a_set_that_redis_has_lost_is_rebuilt_while_the_service_runs(monke
         while not accounts.is_populated:
             await asyncio.sleep(0.01)
         await bootstrap.prepared.wait()
+    assert accounts.is_populated
     task.cancel()
 
 
