@@ -59,6 +59,7 @@ def build_stack(settings: UpSettings, data: DataDir, environment: Mapping[str, s
         "PRESSWORK_CLICKHOUSE_URL": urls["clickhouse"],
         "PRESSWORK_BLOB_DIR": str((settings.blob_dir or data.blobs).resolve()),
         "PRESSWORK_PUBLIC_URL": settings.public_url or settings.url(settings.api_port),
+        "PRESSWORK_API_URL": settings.url(settings.api_port),
         "PRESSWORK_HOST": settings.host,
         "PRESSWORK_API_PORT": str(settings.api_port),
         "PRESSWORK_GENERATOR_PORT": str(settings.generator_port),

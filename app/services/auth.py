@@ -5,6 +5,7 @@ from uuid import UUID
 
 from backends.accounts import Accounts
 from contracts.api_keys import digest, well_formed
+from contracts.delegation import Delegations
 from contracts.errors import Unauthorized
 from contracts.ids import now_ms
 from contracts.secrets import derive
@@ -40,6 +41,7 @@ class Authenticator:
     def __init__(self, accounts: Accounts, secret_key: str) -> None:
         self._accounts = accounts
         self._hmac_key = derive(secret_key, "api keys")
+        self._delegations = Delegations(derive(secret_key, "delegations"))
         self._cache: dict[str, tuple[int, Principal]] = {}
         self._used: dict[str, int] = {}
 
@@ -52,7 +54,8 @@ class Authenticator:
 
     async def authenticate(self, key: str) -> Principal:
         """Return the caller. Raises Unauthorized with one text for unknown, expired, revoked and suspended keys."""
-        key_digest, now = self.digest(key), now_ms()
+        now = now_ms()
+        key_digest = self._delegations.digest_of(key, now / 1000) or self.digest(key)
         cached = self._cache.get(key_digest)
         if cached and now - cached[0] < CACHE_MS and _usable(cached[1], now):
             return cached[1]

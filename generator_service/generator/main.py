@@ -26,11 +26,10 @@ from backends.telemetry import Metrics, RequestTelemetry, configure_logging
 from backends.template_store import TemplateStore
 from contracts.errors import TransientError
 from contracts.ids import new_id
-from contracts.secrets import SecretBox, UrlSigner, derive
+from contracts.secrets import SecretBox, UrlSigner
 from contracts.targets import AllowList
 from contracts.views import Links
-from generator.admin import routes
-from generator.admin.status import StatusBoard
+from generator.admin.panel import attach
 from generator.bundles import Bundles, register
 from generator.delivery import DEFAULT_SCHEDULE, Attempter, Deliverer, Dialer, Schedule
 from generator.delivery.loop import DeliverLimits
@@ -197,9 +196,7 @@ def create_app(settings: GeneratorSettings) -> FastAPI:
     app = FastAPI(title="Presswork generator", lifespan=_lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     generator = Generator(settings)
     app.state.generator = generator
-    app.state.hmac_key = derive(settings.secret_key, "api keys")
-    app.state.board = StatusBoard(generator)
-    app.include_router(routes.router)
+    attach(app, generator)
     app.add_middleware(RequestTelemetry, metrics=generator.metrics, failed=lambda scope: _failed(Request(scope)))
     return app
 
@@ -214,7 +211,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await generator.pool.start()
     loops = Supervised.start({"templates": generator.keep_templates, **generator.loops()})
     try:
-        yield
+        async with app.state.panel.running():
+            yield
     finally:
         generator.stop.set()
         generator.deliverer.stop()

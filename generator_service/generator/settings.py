@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from backends.settings import SharedSettings
 
-ROLES = ("render", "deliver", "ship", "maintain")
+ROLES = ("render", "deliver", "ship", "maintain", "admin")
 
 
 class GeneratorSettings(SharedSettings):
@@ -21,6 +21,9 @@ class GeneratorSettings(SharedSettings):
     retry_delay_s: float = Field(1, ge=0, description="Wait before a failed attempt is repeated; doubles each time")
     webhook_schedule: str = Field("", description="Seconds between webhook attempts, by comma; empty: the standard ten")
     webhook_concurrency: int = Field(64, ge=1, description="Webhooks under way at once")
+    api_url: str = Field("http://127.0.0.1:8000", description="Where the panel reaches the User API")
+    session_ttl_s: int = Field(43_200, ge=60, description="How long a login to the panel lasts")
+    logins_per_minute: int = Field(10, ge=1, description="Failed logins to the panel per client address; then 429")
     live_ttl_s: int = Field(3600, ge=60, description="How long Redis keeps an ended document before history answers")
 
     @field_validator("roles")

@@ -31,6 +31,8 @@ KEY_MAP: dict[str, Lifetime] = {
     "claim:*": Lifetime.EXPIRES,
     "deliver_claim:*": Lifetime.EXPIRES,
     "role:*": Lifetime.EXPIRES,
+    "session:*": Lifetime.EXPIRES,
+    "login:*": Lifetime.EXPIRES,
     "events": Lifetime.PERMANENT,
     "ship": Lifetime.PERMANENT,
     "open": Lifetime.PERMANENT,

@@ -1,1 +1,1 @@
-"""The admin side of the generator: a status page now, the panel when it has grown."""
+"""The admin panel: server-rendered pages on port 8001. `panel.attach` puts it into the application."""
