@@ -283,6 +283,14 @@ class DocumentQueue:
         rescued, set_aside = cast(list[list[str]], await self._scripts.run("reap", *arguments))
         return Rescue([UUID(text) for text in rescued], [UUID(text) for text in set_aside])
 
+    async def oldest_ms(self, lanes: int = 200) -> int | None:
+        """Return how long the oldest queued document has waited; None if none does.
+
+        Looks at the heads of the first `lanes` lanes of each priority: with more lanes than that it is a lower bound.
+        """
+        age = cast(int, await self._scripts.run("oldest", lanes))
+        return None if age < 0 else age
+
     async def lengths(self) -> dict[str, int]:
         """Count documents: open in all, leased (claimed or rendering), delayed or scheduled."""
         try:

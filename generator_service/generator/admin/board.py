@@ -1,57 +1,89 @@
-"""What the status page shows: queue, workers, deliveries, last documents, and whether the servers answer."""
+"""What happens now: queue, workers, deliveries, the last minutes' numbers, and whether the servers answer."""
 
 import asyncio
+import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from backends.deliveries import DeliveryBacklog
-from contracts.documents import DocumentRow
 from contracts.errors import PressworkError
+from contracts.ids import now_ms
 from generator.maintenance.heartbeat import WorkerState, living_workers
+from generator.repository import Bucket
 
 if TYPE_CHECKING:
     from generator.main import Generator
 
 T = TypeVar("T")
-LAST = 20
+MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+#: A bucket that all of time fits into.
+ONE_BUCKET_MS = 10**15
+#: However many people look, the servers are asked once in this time.
+KEPT_S = 1.0
 
 
 @dataclass(frozen=True)
 class Status:
-    """None where the server that knows it does not answer."""
+    """None where the server that knows it does not answer. `hour`: what ended in the last hour, as one bucket."""
 
     redis: bool
     clickhouse: bool
     lengths: dict[str, int] | None
+    oldest_ms: int | None
     workers: list[WorkerState] | None
     deliveries: DeliveryBacklog | None
-    documents: list[DocumentRow] | None
+    dead_deliveries: int | None
+    minute: Bucket | None
+    hour: Bucket | None
     events_lag_s: float
 
 
 class StatusBoard:
     def __init__(self, generator: "Generator") -> None:
         self._generator = generator
+        self._asking = asyncio.Lock()
+        self._kept: Status | None = None
+        self._kept_until = 0.0
 
     async def status(self) -> Status:
+        """Return the state of things, at most `KEPT_S` old."""
+        async with self._asking:
+            if self._kept is None or time.monotonic() >= self._kept_until:
+                self._kept = await self._ask()
+                self._kept_until = time.monotonic() + KEPT_S
+            return self._kept
+
+    async def _ask(self) -> Status:
         """Ask everyone at once; who does not answer leaves a gap."""
-        generator = self._generator
-        redis, clickhouse, lengths, workers, deliveries, documents = await asyncio.gather(
-            _or_none(generator.redis.ping()),
-            _or_none(generator.clickhouse.ping()),
-            _or_none(generator.queue.lengths()),
-            _or_none(living_workers(generator.scripts)),
-            _or_none(generator.deliveries.backlog()),
-            _or_none(generator.history.last_documents(LAST)),
+        generator, now = self._generator, now_ms()
+        async with asyncio.TaskGroup() as group:
+            redis = group.create_task(or_none(generator.redis.ping()))
+            clickhouse = group.create_task(or_none(generator.clickhouse.ping()))
+            lengths = group.create_task(or_none(generator.queue.lengths()))
+            oldest = group.create_task(or_none(generator.queue.oldest_ms()))
+            workers = group.create_task(or_none(living_workers(generator.scripts)))
+            deliveries = group.create_task(or_none(generator.deliveries.backlog()))
+            dead = group.create_task(or_none(generator.history.dead_deliveries(now - DAY_MS)))
+            minute = group.create_task(or_none(generator.history.ended(now - MINUTE_MS, ONE_BUCKET_MS)))
+            hour = group.create_task(or_none(generator.history.ended(now - HOUR_MS, ONE_BUCKET_MS)))
+        return Status(
+            redis=bool(redis.result()),
+            clickhouse=bool(clickhouse.result()),
+            lengths=lengths.result(),
+            oldest_ms=oldest.result(),
+            workers=workers.result(),
+            deliveries=deliveries.result(),
+            dead_deliveries=dead.result(),
+            minute=_whole(minute.result()),
+            hour=_whole(hour.result()),
+            events_lag_s=generator.shipper.lag_seconds,
         )
-        lag = generator.shipper.lag_seconds
-        return Status(bool(redis), bool(clickhouse), lengths, workers, deliveries, documents, lag)
 
     async def ready(self) -> dict[str, object]:
         """Say for /readyz whether this process can do its work."""
-        redis = bool(await _or_none(self._generator.redis.ping()))
-        clickhouse = bool(await _or_none(self._generator.clickhouse.ping()))
+        redis = bool(await or_none(self._generator.redis.ping()))
+        clickhouse = bool(await or_none(self._generator.clickhouse.ping()))
         registered = self._generator.registered.is_set()
         stopping = self._generator.stop.is_set()
         ready = redis and registered and not stopping
@@ -64,7 +96,14 @@ class StatusBoard:
         return {"status": status, "stopping": stopping, "checks": checks}
 
 
-async def _or_none(question: Awaitable[T]) -> T | None:
+def _whole(buckets: list[Bucket] | None) -> Bucket | None:
+    if buckets is None:
+        return None
+    return buckets[-1] if buckets else Bucket(0)
+
+
+async def or_none(question: Awaitable[T]) -> T | None:
+    """Await an answer for two seconds at most; None if there is none."""
     try:
         async with asyncio.timeout(2):
             return await question

@@ -72,7 +72,9 @@ class Sessions:
             key_digest = cast(str | None, await self._redis.get(self._name(cookie)))
         except (RedisError, OSError) as error:
             raise QueueUnavailable() from error
-        admin = await self._admin(key_digest) if key_digest else None
+        if key_digest is None:
+            return None
+        admin = await self._admin(key_digest)
         return None if admin is None else Session(admin, key_digest, self.csrf(cookie))
 
     async def logout(self, cookie: str) -> None:
