@@ -44,4 +44,8 @@ class Engines:
             from generator.renderers.docx import DocxRenderer
 
             return DocxRenderer()
+        if engine == "raster":  # previews; not in ENGINES, so no template can ask for it
+            from generator.renderers.raster import RasterRenderer
+
+            return RasterRenderer()
         raise KeyError(engine)
