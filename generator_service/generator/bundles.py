@@ -29,9 +29,10 @@ class Bundles:
         if job.source is not None:
             return inline_bundle(job.source)
         assert job.template is not None
-        return await self._pinned(job.template.sha256)
+        return await self.pinned(job.template.sha256)
 
-    async def _pinned(self, sha256: str) -> TemplateBundle:
+    async def pinned(self, sha256: str) -> TemplateBundle:
+        """Return the bundle of a template version."""
         if sha256 in self._kept:
             self._kept.move_to_end(sha256)
             return self._kept[sha256]

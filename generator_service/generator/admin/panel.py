@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import aiohttp
 from fastapi import FastAPI, Request
 
+from backends.template_store import TemplateStore
 from contracts.delegation import Delegations
 from contracts.secrets import derive
 from generator.admin import assets, health
 from generator.admin.board import StatusBoard
-from generator.admin.pages import login, overview
+from generator.admin.pages import login, overview, templates
+from generator.admin.pictures import TemplatePictures
 from generator.admin.sessions import Session, Sessions
 from generator.admin.user_api import UserApi
 
@@ -31,6 +33,8 @@ class Panel:
         self.generator = generator
         self.max_form_bytes = MAX_FORM_BYTES
         self.board = StatusBoard(generator)
+        self.templates = TemplateStore(generator.scripts)
+        self.pictures = TemplatePictures(generator.blobs, generator.pool)
         self.sessions = Sessions(
             generator.scripts,
             generator.accounts,
@@ -66,6 +70,6 @@ def attach(app: FastAPI, generator: "Generator") -> Panel:
     panel = app.state.panel = Panel(generator)
     app.include_router(health.router)
     if "admin" in generator.roles:
-        for module in (assets, login, overview):
+        for module in (assets, login, overview, templates):
             app.include_router(module.router)
     return panel
