@@ -15,9 +15,7 @@ export POETRY_KEYRING_ENABLED := 0
 export POETRY_NO_INTERACTION := 1
 
 # Poetry asks PyPI's own JSON interface, which mirrors lack. It gets the index that pip would use.
-PIP_INDEX := from pip._internal.commands import create_command as c; \
-	print(c("install").parser.get_default_values().index_url)
-WITH_INDEX = POETRY_PYPI_MIRROR_URL="$$(.poetry/bin/python -c '$(PIP_INDEX)')"
+WITH_INDEX = POETRY_PYPI_MIRROR_URL="$$(.poetry/bin/python .ci/pip-index)"
 
 .PHONY: help
 help: ## Show this list
