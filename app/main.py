@@ -19,11 +19,13 @@ from app.api.intake import Intake
 from app.api.limits import BodyLimit
 from app.api.openapi import ProblemBody, add_schema
 from app.api.schemas import Limits
+from app.repository.deliveries import DeliveryRepository
 from app.repository.documents import DocumentRepository
 from app.repository.users import UserRepository
 from app.services import Services
 from app.services.auth import Authenticator
 from app.services.bootstrap import Bootstrap
+from app.services.deliveries import DeliveryService
 from app.services.documents import DocumentService, DocumentStores
 from app.services.readiness import Readiness
 from app.services.templates import TemplateService
@@ -33,6 +35,7 @@ from backends.accounts import Accounts
 from backends.blobs import BlobStore, FileBlobStore
 from backends.changes import Changes
 from backends.clickhouse import ClickHouse
+from backends.deliveries import Deliveries
 from backends.migrations.retention import HistoryRetention, apply_retention
 from backends.migrations.runner import migrate
 from backends.queue import DocumentQueue, QueueLimits
@@ -112,11 +115,14 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
     )
     allowed = AllowList.parse(settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
     documents_ = DocumentService(stores, template_service, allowed, settings.idempotency_ttl_s)
+    deliveries = DeliveryService(Deliveries(scripts), DeliveryRepository(backends.clickhouse), documents_)
     schema = partial(_prepare_schema, backends.clickhouse, settings)
     bootstrap = Bootstrap(accounts, user_service, repository, schema, settings.admin_key)
     state = app.state
     state.settings, state.backends, state.blobs = settings, backends, backends.blobs
-    state.services = Services(auth=auth, users=user_service, documents=documents_, templates=template_service)
+    state.services = Services(
+        auth=auth, users=user_service, documents=documents_, templates=template_service, deliveries=deliveries
+    )
     state.links = Links(settings.public_url.rstrip("/"), UrlSigner(settings.secret_key), settings.url_ttl_s)
     state.cursor_key = derive(settings.secret_key, "cursors")
     state.metrics, state.changes, state.bootstrap = Metrics("api"), changes, bootstrap

@@ -50,6 +50,7 @@ PROBLEMS: Mapping[str, Problem] = {
     "already_ended": Problem(409, "Already ended", "The document has ended: there is nothing to cancel."),
     "not_ended": Problem(409, "Not ended", "The document is still under way: only an ended one can be retried."),
     "input_expired": Problem(409, "Input expired", "The document's data is no longer kept: request it again."),
+    "being_delivered": Problem(409, "Being delivered", "An attempt is being made now: look at its outcome first."),
     "expired": Problem(410, "Expired", "The document's content was kept for its time and is gone."),
     "version_mismatch": Problem(412, "Version mismatch", "The resource has changed since you read it (If-Match)."),
     "body_too_large": Problem(413, "Body too large", "The request body is larger than PRESSWORK_MAX_BODY_BYTES."),

@@ -87,6 +87,25 @@ EVENT: Example = {
     "worker": "host-4462-4faa19",
     "detail": None,
 }
+DELIVERY: Example = {
+    "id": "b4f4eb0c-3c6f-5f0e-9d51-6a4a1d3c5e10",
+    "document_id": DOCUMENT_ID,
+    "run": 1,
+    "type": "document.completed",
+    "url": "https://example.com/hooks/presswork?...",
+    "status": "pending",
+    "created_at": LATER,
+    "attempts": [
+        {
+            "at": "2026-03-01T09:30:00.301Z",
+            "status_code": 503,
+            "error": {"code": "status", "message": "HTTP 503"},
+            "timings": {"total_ms": 84},
+            "response_excerpt": "maintenance",
+        }
+    ],
+    "next_attempt_at": "2026-03-01T09:30:05.912Z",
+}
 PROBLEM: Example = {
     "type": "/problems/invalid_request",
     "title": "Invalid request",

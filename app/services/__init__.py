@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.services.auth import Authenticator
+from app.services.deliveries import DeliveryService
 from app.services.documents import DocumentService
 from app.services.templates import TemplateService
 from app.services.users import UserService
@@ -14,3 +15,4 @@ class Services:
     users: UserService
     documents: DocumentService
     templates: TemplateService
+    deliveries: DeliveryService

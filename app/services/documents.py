@@ -153,7 +153,7 @@ class DocumentService:
         row = await self.get(caller, document_id)
         if not row.terminal:
             raise Conflict("not_ended", f"The document is {row.status}: only one that has ended can be retried.")
-        job = await self._job(document_id)
+        job = await self.job(document_id)
         if reference is not None:
             if job.template is None:
                 raise Invalid.at("/template", "The document was made from an inline source, not from a template.")
@@ -171,7 +171,12 @@ class DocumentService:
         await self._blobs.delete_prefix(f"results/{document_id}")
         await self._blobs.delete(input_key(document_id))
 
-    async def _job(self, document_id: UUID) -> GenerationJob:
+    async def restore(self, row: DocumentRow) -> None:
+        """Bring an ended document that has left Redis back for a while, so that its webhook is seen to settle."""
+        await self._queue.restore(row, None)
+
+    async def job(self, document_id: UUID) -> GenerationJob:
+        """Read what a document was made from. Raises Conflict `input_expired`."""
         job = await self._queue.job(document_id)
         if job is not None:
             return job

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from redis.exceptions import RedisError
 
 from backends.scripts import Scripts
-from contracts.deliveries import DeliveryAttempt, webhook_id
+from contracts.deliveries import Delivery, DeliveryAttempt, webhook_id
 from contracts.errors import QueueUnavailable
 
 KEEP_MS = 24 * 3600 * 1000
@@ -60,6 +60,14 @@ class DeliveryBacklog:
     oldest_due_ms: int
 
 
+@dataclass(frozen=True)
+class LiveDelivery:
+    """How a delivery stands at this moment; `next_attempt_at` (epoch ms) is past while an attempt is being made."""
+
+    status: str
+    next_attempt_at: int | None
+
+
 class Deliveries:
     """Raises QueueUnavailable from every method when Redis does not answer.
 
@@ -104,6 +112,43 @@ class Deliveries:
         """Give unfinished deliveries back untouched; return how many were still ours."""
         pairs = (part for one in leased for part in (one.member, one.token))
         return cast(int, await self._scripts.run("deliver_release", self._now(), *pairs))
+
+    async def live(self, document_id: UUID, run: int) -> LiveDelivery | None:
+        """Read how a delivery stands; None if Redis does not have it (any more)."""
+        member, prefix = f"{document_id}:{run}", self._scripts.prefix
+        try:
+            async with self._scripts.redis.pipeline(transaction=True) as pipe:
+                pipe.hmget(f"{prefix}delivery:{member}", ["status", "due_at", "leased_until", "created_at"])
+                pipe.zscore(f"{prefix}due", member)
+                (status, due_at, leased_until, created_at), score = await pipe.execute()
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable() from error
+        if status != "pending":
+            return None if status is None else LiveDelivery(status, None)
+        # While it is leased the score is the lease's end; in a lane it has none.
+        leased = leased_until is not None and score == float(leased_until)
+        waits_until = None if leased else score
+        return LiveDelivery(status, int(float(waits_until or due_at or created_at)))
+
+    async def resend(self, delivery: Delivery, callback: str, resend_id: str) -> Literal["ok", "sending", "unknown"]:
+        """Make a delivery due now, whatever became of it. `callback`: JSON of Callback, or empty if Redis must know it.
+
+        `sending`: an attempt is under way, and nothing was changed. `unknown`: it has left Redis; give the callback.
+        """
+        answer = await self._scripts.run(
+            "deliver_resend",
+            f"{delivery.document_id}:{delivery.run}",
+            resend_id,
+            self._now(),
+            str(delivery.document_id),
+            delivery.run,
+            str(delivery.user_id),
+            delivery.type,
+            max((attempt.attempt for attempt in delivery.attempts), default=0),
+            delivery.created_at,
+            callback,
+        )
+        return cast(Literal["ok", "sending", "unknown"], answer)
 
     async def backlog(self) -> DeliveryBacklog:
         """Count what waits, for metrics."""

@@ -215,6 +215,7 @@ class DocumentQueue:
         fields += ["user", str(row.user_id), "lane", lane, "priority", row.priority, "queued_at", row.queued_at]
         fields += ["delivery_status", row.delivery.status, "delivery_attempts", row.delivery.attempts]
         fields += ["deleted", row.deleted, f"e{row.seq}", tail_fragment(row)]
+        fields += _outcome(row)
         if job and job.callback:
             fields += ["callback", job.callback.model_dump_json()]
         await self._scripts.run("restore", str(row.document_id), ttl_s, *fields)
@@ -315,6 +316,19 @@ def rows_of(fields: dict[str, str]) -> list[DocumentRow]:
 def tail_fragment(row: DocumentRow) -> str:
     """Write the changing part of a row as the scripts do: JSON without its opening brace."""
     return "," + row.model_dump_json(exclude=set(DocumentHead.model_fields))[1:]
+
+
+def _outcome(row: DocumentRow) -> list[str | int]:
+    """Return what a run came to as fields of the document's hash; what is not known has no field."""
+    fields: list[str | int] = ["worker", row.worker]
+    for name in ("started_at", "completed_at", "expires_at", "render_ms"):
+        if (value := getattr(row, name)) is not None:
+            fields += [name, value]
+    if row.result:
+        fields += ["result", row.result.model_dump_json()]
+    if row.error:
+        fields += ["error", row.error.model_dump_json(exclude_none=True)]
+    return fields
 
 
 def _flat(refs: list[tuple[UUID, int]]) -> list[str | int]:

@@ -1,5 +1,7 @@
 """Webhook deliveries: the attempt that is logged, and the identity that never changes over the retries of one run."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +18,7 @@ def webhook_id(document_id: UUID, run: int, type_: WebhookType) -> UUID:
 class DeliveryAttempt(BaseModel, frozen=True):
     """A line of the event stream: one attempt to deliver. Times are epoch milliseconds, durations milliseconds.
 
+    Attempt 0 is none: it says that the delivery became due, when its run ended or because somebody sent it again.
     `status` is the delivery's after this attempt: pending (another will follow), delivered or dead.
     `error` is a class: dns, blocked, connect, tls, timeout, protocol, status, gone (there is nothing to tell any more),
     internal (the call could not be built); empty on success. `url` comes without its query, which may hold secrets.
@@ -39,3 +42,37 @@ class DeliveryAttempt(BaseModel, frozen=True):
     next_attempt_at: int | None = None
     at: int
     created_at: int
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A run's webhook as the log knows it. `attempts` are those that were made, oldest first."""
+
+    delivery_id: UUID
+    document_id: UUID
+    user_id: UUID
+    run: int
+    type: WebhookType
+    url: str
+    status: str
+    next_attempt_at: int | None
+    created_at: int
+    attempts: tuple[DeliveryAttempt, ...]
+
+    @classmethod
+    def of(cls, lines: Sequence[DeliveryAttempt]) -> "Delivery":
+        """Put the lines of one delivery together; the newest says how it stands."""
+        last = max(lines, key=lambda line: (line.at, line.attempt))
+        attempts = sorted((line for line in lines if line.attempt > 0), key=lambda line: line.attempt)
+        return cls(
+            delivery_id=last.delivery_id,
+            document_id=last.document_id,
+            user_id=last.user_id,
+            run=last.run,
+            type=last.type,
+            url=last.url,
+            status=last.status,
+            next_attempt_at=last.next_attempt_at,
+            created_at=last.created_at,
+            attempts=tuple(attempts),
+        )

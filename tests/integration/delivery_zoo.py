@@ -257,7 +257,11 @@ class Broker:
         assert await self.queue.fail([Failure(*claim.ref, error, 12, None)]) == ["ok"]
 
     async def attempts(self) -> list[str]:
-        """Return the attempt lines of the event stream."""
+        """Return the attempt lines of the event stream, without those that only say that a delivery is due."""
+        return [line for line in await self.delivery_lines() if '"attempt":0' not in line]
+
+    async def delivery_lines(self) -> list[str]:
+        """Return all lines of deliveries in the event stream."""
         entries = cast(list[tuple[str, dict[str, str]]], await self.redis.xrange(f"{self.scripts.prefix}events"))
         return [fields["w"] for _, fields in entries if "w" in fields]
 

@@ -11,7 +11,6 @@ for i = 6, #ARGV, 2 do load[ARGV[i]] = tonumber(ARGV[i + 1]) end
 
 local function delivery(member) return P .. 'delivery:' .. member end
 local function lane(receiver) return P .. 'deliver_lane:' .. receiver end
-local function receiver_of(callback) return string.lower(string.match(callback, '"url":"%a+://([^/?#"]*)') or '') end
 
 local function promote()
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', int(now), 'LIMIT', 0, PROMOTE)) do
@@ -38,6 +37,7 @@ local function serve(receiver)
   local member = redis.call('LPOP', lane(receiver))
   if not member or redis.call('HGET', delivery(member), 'status') ~= 'pending' then return end
   local token = int(redis.call('HINCRBY', delivery(member), 'token', 1))
+  redis.call('HSET', delivery(member), 'leased_until', int(now + lease))
   redis.call('ZADD', P .. 'due', int(now + lease), member)
   redis.call('RPUSH', memo, member, token)
   load[receiver] = (load[receiver] or 0) + 1

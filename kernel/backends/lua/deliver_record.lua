@@ -10,6 +10,7 @@ if v[1] ~= token or v[2] ~= 'pending' then return 'stale' end
 
 local attempts = redis.call('HINCRBY', key, 'attempts', 1)
 redis.call('HSET', key, 'recorded', token, 'status', outcome)
+redis.call('HDEL', key, 'leased_until')
 if outcome == 'pending' then
   redis.call('ZADD', P .. 'due', ARGV[5], member)
 else

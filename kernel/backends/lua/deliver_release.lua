@@ -7,6 +7,7 @@ for i = 2, #ARGV, 2 do
   local v = redis.call('HMGET', key, 'token', 'status', 'recorded')
   if v[1] == ARGV[i + 1] and v[2] == 'pending' and v[3] ~= ARGV[i + 1] then
     redis.call('HINCRBY', key, 'token', 1)
+    redis.call('HDEL', key, 'leased_until')
     redis.call('ZADD', P .. 'due', int(now), ARGV[i])
     wake('deliver')
     count = count + 1

@@ -51,6 +51,28 @@ local function count_open(id, change)
   if redis.call('HINCRBY', P .. 'open', user, change) <= 0 then redis.call('HDEL', P .. 'open', user) end
 end
 
+-- Host and port of a callback: what is due waits in a lane of its own for each receiver.
+local function receiver_of(callback) return string.lower(string.match(callback, '"url":"%a+://([^/?#"]*)') or '') end
+
+-- UUIDv5(document, run, type), as contracts.deliveries.webhook_id makes it.
+local function webhook_id(id, run, type)
+  local bytes = string.gsub(string.gsub(id, '-', ''), '..', function(pair) return string.char(tonumber(pair, 16)) end)
+  local hex = redis.sha1hex(bytes .. run .. ':' .. type)
+  local variant = string.format('%x', 8 + tonumber(string.sub(hex, 17, 17), 16) % 4)
+  return table.concat({string.sub(hex, 1, 8), string.sub(hex, 9, 12), '5' .. string.sub(hex, 14, 16),
+    variant .. string.sub(hex, 18, 20), string.sub(hex, 21, 32)}, '-')
+end
+
+-- Log that a delivery is due, as its attempt 0: lists know it before anybody has tried. The URL comes without its query.
+local function log_due(member, at)
+  local v = redis.call('HMGET', P .. 'delivery:' .. member, 'document_id', 'run', 'user', 'type', 'callback', 'created_at')
+  local url, query = string.match(v[5], '"url":"(%a+://[^?#"\\]*)(%??)')
+  redis.call('XADD', P .. 'events', '*', 'w', table.concat({
+    '{"delivery_id":"', webhook_id(v[1], v[2], v[4]), '","attempt":0,"document_id":"', v[1], '","user_id":"', v[3],
+    '","run":', v[2], ',"type":"', v[4], '","url":"', url or '', query == '?' and '?...' or '',
+    '","status":"pending","next_attempt_at":', int(at), ',"at":', int(at), ',"created_at":', v[6], '}'}))
+end
+
 -- The webhook of a run is due in the same step that ends the run: a crash in between cannot lose it.
 local function schedule_delivery(id, status, at)
   local v = redis.call('HMGET', doc(id), 'callback', 'run', 'user')
@@ -59,6 +81,7 @@ local function schedule_delivery(id, status, at)
   redis.call('HSET', P .. 'delivery:' .. member, 'document_id', id, 'run', v[2], 'user', v[3],
     'type', 'document.' .. status, 'callback', v[1], 'status', 'pending', 'attempts', 0, 'token', 0, 'created_at', int(at))
   redis.call('ZADD', P .. 'due', int(at), member)
+  log_due(member, at)
   redis.call('HSET', doc(id), 'delivery_status', 'pending', 'delivery_attempts', 0, 'delivery_next', int(at))
   wake('deliver')
 end

@@ -1,0 +1,88 @@
+"""Queries and answers of webhook deliveries."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError
+
+from app.api import examples
+from app.api.schemas import Body, Cursor, Limit
+from contracts.deliveries import Delivery, DeliveryAttempt
+from contracts.ids import rfc3339
+
+DeliveryStatus = Literal["pending", "delivered", "dead"]
+
+
+def _no_endpoints(value: str) -> str:
+    raise PydanticCustomError("not_available", "Webhook endpoints are not available yet; filter by `document_id`.")
+
+
+class DeliveryQuery(Body):
+    status: DeliveryStatus | None = None
+    document_id: Annotated[str | None, Field(max_length=64)] = None
+    endpoint_id: Annotated[
+        Annotated[str, AfterValidator(_no_endpoints)] | None, Field(description="Not available yet: answers 422")
+    ] = None
+    limit: Limit = 50
+    cursor: Cursor = None
+
+
+class AttemptError(BaseModel):
+    code: str
+    message: str
+
+
+class AttemptTimings(BaseModel):
+    total_ms: int
+
+
+class AttemptShown(BaseModel):
+    at: str
+    status_code: int | None
+    error: AttemptError | None
+    timings: AttemptTimings
+    response_excerpt: str
+
+
+class DeliveryView(BaseModel):
+    model_config = examples.shown(examples.DELIVERY)
+
+    id: str
+    document_id: str
+    run: int
+    type: str
+    url: str
+    status: DeliveryStatus
+    created_at: str
+    attempts: list[AttemptShown]
+    next_attempt_at: str | None
+
+
+class DeliveryList(BaseModel):
+    items: list[DeliveryView]
+    next_cursor: str | None
+
+
+def delivery_view(delivery: Delivery) -> dict[str, object]:
+    """Show a delivery; its id is the `webhook-id` of every attempt."""
+    return {
+        "id": str(delivery.delivery_id),
+        "document_id": str(delivery.document_id),
+        "run": delivery.run,
+        "type": delivery.type,
+        "url": delivery.url,
+        "status": delivery.status,
+        "created_at": rfc3339(delivery.created_at),
+        "attempts": [_attempt_view(attempt) for attempt in delivery.attempts],
+        "next_attempt_at": rfc3339(delivery.next_attempt_at),
+    }
+
+
+def _attempt_view(attempt: DeliveryAttempt) -> dict[str, object]:
+    return {
+        "at": rfc3339(attempt.at),
+        "status_code": attempt.http_status,
+        "error": {"code": attempt.error, "message": attempt.error_detail} if attempt.error else None,
+        "timings": {"total_ms": attempt.duration_ms},
+        "response_excerpt": attempt.response_excerpt,
+    }

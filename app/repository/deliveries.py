@@ -1,0 +1,112 @@
+"""Webhook deliveries in ClickHouse: lists with filters, and one delivery by its id.
+
+The log has a line for each attempt, and one (attempt 0) for becoming due; the newest line says how a delivery stands.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from uuid import UUID
+
+from backends.clickhouse import ClickHouse, Parameter, Row
+from backends.history import ID_CLOCK_SLACK_MS
+from contracts.cursors import Position
+from contracts.deliveries import Delivery, DeliveryAttempt
+from contracts.ids import id_ms, now_ms
+
+DeliveryPage = tuple[list[Delivery], Position | None]
+
+COLUMNS = (
+    "delivery_id, attempt, document_id, user_id, run, type, url, status, http_status, duration_ms, error, error_detail,"
+    " response_excerpt, next_attempt_at, at, created_at"
+)
+
+#: Most lists are of the last hours: what the newest day, then month, cannot fill is looked for in everything.
+WINDOWS_MS = (86_400_000, 30 * 86_400_000)
+
+PAGE = f"""
+SELECT {COLUMNS} FROM webhook_deliveries FINAL
+PREWHERE (created_at, delivery_id) IN (
+  SELECT created_at, delivery_id FROM webhook_deliveries
+  WHERE {{conditions}} GROUP BY created_at, delivery_id {{having}}
+  ORDER BY created_at DESC, delivery_id DESC LIMIT {{{{limit:UInt32}}}}
+)
+ORDER BY created_at DESC, delivery_id DESC, attempt
+"""
+
+ONE = f"SELECT {COLUMNS} FROM webhook_deliveries FINAL WHERE delivery_id = {{id:UUID}} ORDER BY attempt"
+
+
+@dataclass(frozen=True)
+class DeliveryFilter:
+    """What a list is narrowed to; None does not narrow."""
+
+    status: str | None = None
+    document_id: UUID | None = None
+    user_id: UUID | None = None
+
+
+class DeliveryRepository:
+    """Raises HistoryUnavailable from every method when ClickHouse does not answer."""
+
+    def __init__(self, clickhouse: ClickHouse) -> None:
+        self._clickhouse = clickhouse
+
+    async def get(self, delivery_id: UUID) -> Delivery | None:
+        """Read a delivery with its attempts."""
+        lines = [_line(row) for row in await self._clickhouse.rows(ONE, {"id": str(delivery_id)})]
+        return Delivery.of(lines) if lines else None
+
+    async def list(self, filter_: DeliveryFilter, position: Position | None, limit: int) -> DeliveryPage:
+        """Read a page, latest due first, after `position`; with it the position of its last one if more follow."""
+        deliveries: list[Delivery] = []
+        for earliest in _windows(filter_, position):
+            conditions, parameters = _conditions(filter_, position)
+            sql = PAGE.format(conditions=" AND ".join(conditions), having=_having(filter_))
+            # One more than asked for tells whether there is a next page.
+            rows = await self._clickhouse.rows(sql, {**parameters, "earliest": earliest, "limit": limit + 1})
+            deliveries = _deliveries(rows)
+            if len(deliveries) > limit:
+                break
+        page = deliveries[:limit]
+        return page, (page[-1].created_at, page[-1].delivery_id) if len(deliveries) > limit else None
+
+
+def _windows(filter_: DeliveryFilter, position: Position | None) -> Iterator[int]:
+    """Yield from when on to look, in epoch milliseconds: a document's webhooks are never older than the document."""
+    if filter_.document_id is not None:
+        yield max(0, id_ms(filter_.document_id) - ID_CLOCK_SLACK_MS)
+        return
+    newest = min(position[0], now_ms()) if position else now_ms()
+    for window_ms in WINDOWS_MS:
+        yield max(0, newest - window_ms)
+    yield 0
+
+
+def _conditions(filter_: DeliveryFilter, position: Position | None) -> tuple[list[str], dict[str, Parameter]]:
+    """Write what holds for every line of a delivery as conditions; every value travels as a parameter."""
+    conditions, parameters = ["created_at >= {earliest:Int64}"], dict[str, Parameter]()
+    for name, value in (("document_id", filter_.document_id), ("user_id", filter_.user_id)):
+        if value is not None:
+            conditions.append(f"{name} = {{{name}:UUID}}")
+            parameters[name] = str(value)
+    if filter_.status is not None:
+        parameters["status"] = filter_.status
+    if position is not None:
+        # The first half lets the primary key skip what is newer; the tuple alone would not.
+        conditions.append("created_at <= {at:Int64} AND (created_at, delivery_id) < ({at:Int64}, {after:UUID})")
+        parameters |= {"at": position[0], "after": str(position[1])}
+    return conditions, parameters
+
+
+def _having(filter_: DeliveryFilter) -> str:
+    return "" if filter_.status is None else "HAVING argMax(status, (at, attempt)) = {status:String}"
+
+
+def _deliveries(rows: list[Row]) -> list[Delivery]:
+    lines = [_line(row) for row in rows]
+    return [Delivery.of(list(group)) for _, group in groupby(lines, key=lambda line: line.delivery_id)]
+
+
+def _line(row: Row) -> DeliveryAttempt:
+    return DeliveryAttempt.model_validate(row)
