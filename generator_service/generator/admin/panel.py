@@ -13,8 +13,9 @@ from contracts.delegation import Delegations
 from contracts.secrets import derive
 from generator.admin import assets, health
 from generator.admin.board import StatusBoard
-from generator.admin.pages import login, overview, templates
+from generator.admin.pages import document_files, document_page, documents, login, overview, templates
 from generator.admin.pictures import TemplatePictures
+from generator.admin.previews import Previews
 from generator.admin.sessions import Session, Sessions
 from generator.admin.user_api import UserApi
 
@@ -35,6 +36,7 @@ class Panel:
         self.board = StatusBoard(generator)
         self.templates = TemplateStore(generator.scripts)
         self.pictures = TemplatePictures(generator.blobs, generator.pool)
+        self.previews = Previews(generator.pool)
         self.sessions = Sessions(
             generator.scripts,
             generator.accounts,
@@ -70,6 +72,6 @@ def attach(app: FastAPI, generator: "Generator") -> Panel:
     panel = app.state.panel = Panel(generator)
     app.include_router(health.router)
     if "admin" in generator.roles:
-        for module in (assets, login, overview, templates):
+        for module in (assets, login, overview, documents, document_page, document_files, templates):
             app.include_router(module.router)
     return panel

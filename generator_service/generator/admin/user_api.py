@@ -3,8 +3,9 @@
 See docs/adr/0005-panel-is-a-client.md. What only the panel shows (a document's data, workers) it reads by itself.
 """
 
+import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -14,6 +15,7 @@ JsonObject = dict[str, object]
 
 #: The API itself answers or refuses well within this; a request that waits for a document says so by itself.
 TIMEOUT_S = 30
+CHUNK = 256 * 1024
 
 
 class ApiAway(Exception):
@@ -59,6 +61,21 @@ class ApiAnswer:
         return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
+@dataclass(frozen=True)
+class ApiStream:
+    """An answer whose body is read piece by piece: iterate `chunks`, which hangs up at its end."""
+
+    headers: Mapping[str, str]
+    _response: aiohttp.ClientResponse = field(repr=False)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._response.content.iter_chunked(CHUNK):
+                yield chunk
+        finally:
+            self._response.close()
+
+
 class UserApi:
     """Calls the API with one bearer token. Raises ApiRefused and ApiAway from every method."""
 
@@ -90,16 +107,34 @@ class UserApi:
                 method,
                 self._base_url + path,
                 params=params,
-                json=body,
+                data=None if body is None else _json(body),
                 headers={**self._headers, **(headers or {})},
                 timeout=timeout,
             ) as response:
                 answer = ApiAnswer(response.status, dict(response.headers), await response.read())
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise ApiAway(str(error)) from error
         if answer.status >= 400:
             raise ApiRefused(answer.status, _problem(answer))
         return answer
+
+    async def stream(self, path: str) -> ApiStream:
+        """Begin a download; only its beginning is bounded in time, and silence in between."""
+        timeout = aiohttp.ClientTimeout(connect=TIMEOUT_S, sock_read=TIMEOUT_S)
+        try:
+            response = await self._http.get(self._base_url + path, headers=self._headers, timeout=timeout)
+            if response.status >= 400:
+                async with response:
+                    answer = ApiAnswer(response.status, dict(response.headers), await response.read())
+                raise ApiRefused(answer.status, _problem(answer))
+        except (aiohttp.ClientError, OSError) as error:
+            raise ApiAway(str(error)) from error
+        return ApiStream(response.headers, response)
+
+
+def _json(body: object) -> aiohttp.Payload:
+    """Write a body in pieces: aiohttp warns of one that is longer than a MiB, as a document's data may be."""
+    return aiohttp.BytesIOPayload(io.BytesIO(json.dumps(body).encode()), content_type="application/json")
 
 
 def _problem(answer: ApiAnswer) -> JsonObject:

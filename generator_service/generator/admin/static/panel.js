@@ -74,9 +74,9 @@ function element(name, className, text) {
 // ---- copying
 
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy]");
+  const button = event.target.closest("[data-copy], [data-copy-from]");
   if (!button) return;
-  await navigator.clipboard.writeText(button.dataset.copy);
+  await navigator.clipboard.writeText(button.dataset.copy ?? document.querySelector(button.dataset.copyFrom).textContent);
   const note = element("div", "notice good", body.dataset.copied);
   document.getElementById("toasts")?.replaceChildren(note);
   setTimeout(() => note.remove(), 1500);
