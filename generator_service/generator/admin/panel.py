@@ -13,7 +13,7 @@ from contracts.delegation import Delegations
 from contracts.secrets import derive
 from generator.admin import assets, health
 from generator.admin.board import StatusBoard
-from generator.admin.pages import document_files, document_page, documents, login, overview, templates
+from generator.admin.pages import document_files, document_page, documents, login, overview, templates, users, webhooks
 from generator.admin.pictures import TemplatePictures
 from generator.admin.previews import Previews
 from generator.admin.sessions import Session, Sessions
@@ -72,6 +72,6 @@ def attach(app: FastAPI, generator: "Generator") -> Panel:
     panel = app.state.panel = Panel(generator)
     app.include_router(health.router)
     if "admin" in generator.roles:
-        for module in (assets, login, overview, documents, document_page, document_files, templates):
+        for module in (assets, login, overview, documents, document_page, document_files, templates, users, webhooks):
             app.include_router(module.router)
     return panel
