@@ -7,8 +7,12 @@ from uuid import UUID
 
 import pytest
 
+from backends.template_store import TemplateStore
 from contracts.ids import new_id, now_ms, rfc3339
 from contracts.jobs import input_key
+from contracts.templates import TemplateBundle, TemplateHead, TemplateVersion
+from generator.admin.user_api import ApiAnswer, ApiRefused, Params, UserApi
+from generator.bundles import bundle_key
 from tests.conftest import WaitUntil
 from tests.integration.panel_stack import PanelStack, panel
 
@@ -32,6 +36,25 @@ async def make(panel: PanelStack, wait: bool = True, **request: object) -> str:
         ended = (await panel.api.admin.get(f"/v1/documents/{answer['id']}?wait=20")).json()
         assert ended["status"] in ("completed", "failed"), ended
     return str(answer["id"])
+
+
+async def ship(panel: PanelStack, name: str, source: str) -> None:
+    """Put a template of one file where shipped ones are; a second source becomes its second version."""
+    bundle = TemplateBundle.of_file("typst", source.encode())
+    await panel.api.blobs.put(bundle_key(bundle.sha256), bundle.pack())
+    formats = bundle.manifest.formats
+    version = TemplateVersion(version=1, sha256=bundle.sha256, engines=dict.fromkeys(formats, "typst"), created_at=1)
+    head = TemplateHead(
+        name=name,
+        visibility="shared",
+        engine="typst",
+        formats=formats,
+        versions=(version,),
+        tags={"production": 1},
+        created_at=1,
+        updated_at=1,
+    )
+    await TemplateStore(panel.api.scripts).ship(head)
 
 
 async def listed(panel: PanelStack, query: str) -> list[str]:
@@ -175,6 +198,61 @@ async def test_pictures_are_shown_as_they_are_and_word_files_are_not(panel: Pane
     docx = answer.json()["id"]
     assert "There is no preview of DOCX" in (await panel.get(f"/documents/{docx}")).text
     assert (await panel.get(f"/documents/{docx}/preview/1.png")).status_code == 404
+
+
+async def test_a_file_that_is_gone_is_not_shown_from_memory_either(panel: PanelStack) -> None:
+    document = await make(panel)
+    picture = f"/documents/{document}/preview/1.png"
+    assert (await panel.get(picture)).status_code == 200
+    await panel.api.blobs.delete_prefix(f"results/{document}")
+    assert (await panel.get(picture)).status_code == 410
+    page = (await panel.get(f"/documents/{document}")).text
+    assert (
+        "The file is no longer kept" in page
+        and "/preview/" not in page
+        and f"/documents/{document}/content" not in page
+    )
+
+
+async def test_a_document_is_retried_on_another_version_of_its_template(panel: PanelStack) -> None:
+    for text in ("First", "Second"):
+        await ship(panel, "note", text)
+    made = await panel.api.admin.post("/v1/documents", json={"template": "note@1"}, headers={"Prefer": "wait=20"})
+    document = made.json()["id"]
+    page = (await panel.get(f"/documents/{document}")).text
+    assert "<option>note@2</option>" in page and "<option selected>note@1</option>" in page
+    assert (await panel.post(f"/documents/{document}/retry", template="note@2")).status_code == 303
+    again = (await panel.api.admin.get(f"/v1/documents/{document}?wait=20")).json()
+    assert (again["run"], again["status"], again["template"]["version"]) == (2, "completed", 2)
+
+
+async def test_webhook_attempts_lead_to_their_page(panel: PanelStack, wait_until: WaitUntil) -> None:
+    document = await make(panel, callback_url="https://callback.invalid/hook", callback_headers={"X-Key": "s3cret"})
+
+    async def tried() -> bool:
+        return "ClientConnector" in (await panel.get(f"/documents/{document}")).text
+
+    await wait_until(tried, "the first attempt is listed")
+    page = (await panel.get(f"/documents/{document}")).text
+    assert re.search(r'href="/webhooks/[0-9a-f-]{36}">document.completed<', page)
+    assert "https://callback.invalid/hook" in page and "X-Key" in page and "s3cret" not in page
+
+
+async def test_without_clickhouse_the_list_says_so_and_documents_keep_their_pages(
+    panel: PanelStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = await make(panel)
+    get = UserApi.get
+
+    async def away(self: UserApi, path: str, params: Params | None = None) -> ApiAnswer:
+        if path == "/v1/documents":
+            raise ApiRefused(503, {"code": "history_unavailable"})
+        return await get(self, path, params)
+
+    monkeypatch.setattr(UserApi, "get", away)
+    answer = await panel.get("/documents")
+    assert answer.status_code == 503 and "The list needs ClickHouse" in answer.text
+    assert (await panel.get(f"/documents/{document}")).status_code == 200
 
 
 async def test_the_file_passes_through_as_a_download(panel: PanelStack) -> None:

@@ -13,12 +13,14 @@ from contracts.errors import BlobUnavailable, QueueUnavailable
 from contracts.ids import parse_id
 from contracts.jobs import GenerationJob, InlineSource, input_key
 from generator.admin.guard import Visit
-from generator.admin.user_api import ApiAnswer, ApiRefused, JsonObject
+from generator.admin.user_api import ApiAnswer, ApiAway, ApiRefused, JsonObject
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
 SETTLED = frozenset({"none", "delivered", "dead"})
 #: More of the data than this is not put on a page; all of it can be downloaded.
 DATA_SHOWN = 100_000
+#: The page does not wait longer than this for the list of webhook attempts.
+LISTED_WITHIN_S = 3.0
 #: Pages shown besides the first.
 SMALL_PAGES = 8
 
@@ -96,11 +98,11 @@ class Sight:
 async def sight_of(visit: Visit, document_id: str) -> Sight:
     """Look at a document. Raises NotFound and what the API refuses with."""
     path = f"/v1/documents/{parse_id(document_id, 'document')}"
-    document = (await visit.api.get(path)).json
+    document: dict[str, Any] = (await visit.api.get(path)).json
     events, user, deliveries, content, versions = await asyncio.gather(
         visit.api.get(f"{path}/events"),
         visit.panel.generator.accounts.user_or_deleted(UUID(str(document["user_id"]))),
-        _deliveries(visit, str(document["id"])),
+        _deliveries(visit, document),
         _has_content(visit, path, document),
         _versions(visit, document),
     )
@@ -108,11 +110,14 @@ async def sight_of(visit: Visit, document_id: str) -> Sight:
     return Sight(document, events.items, name, deliveries, content, versions)
 
 
-async def _deliveries(visit: Visit, document_id: str) -> list[dict[str, Any]]:
-    """Return the document's webhook deliveries; none if the API does not list them."""
+async def _deliveries(visit: Visit, document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the document's webhook deliveries; none while ClickHouse, which lists them, is away."""
+    if document["delivery"]["status"] == "none":
+        return []
+    params = {"document_id": str(document["id"])}
     try:
-        answer = await visit.api.get("/v1/webhooks/deliveries", {"document_id": document_id})
-    except ApiRefused:
+        answer = await visit.api.call("GET", "/v1/webhooks/deliveries", params=params, timeout_s=LISTED_WITHIN_S)
+    except (ApiRefused, ApiAway):
         return []
     return [dict(item) for item in answer.items]
 

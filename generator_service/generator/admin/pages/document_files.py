@@ -18,7 +18,7 @@ from generator.admin.view import PAGE_HEADERS
 router = APIRouter(route_class=PanelRoute)
 
 PICTURE = re.compile(r"([1-9][0-9]{0,4})\.(png|svg)")
-#: Pictures are named after the digest of what they show; only this browser may keep them, and logging out leaves them.
+#: The address of a picture carries the digest of what it shows; only the browser that asked may keep it.
 KEPT = "private, max-age=86400, immutable"
 #: An SVG runs no script, loads nothing, and cannot be framed, even if somebody opens it by itself.
 PICTURE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
@@ -66,6 +66,7 @@ async def preview(visit: CurrentVisit, document_id: str, name: str) -> Response:
     }
     if visit.request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
+    await visit.api.call("HEAD", _content_path(identity))  # what has expired is not shown from memory either
     picture = await _picture(visit, identity, str(document["format"]), sha256, page, width)
     return Response(picture, headers=headers, media_type=TYPES[kind])
 
