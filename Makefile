@@ -19,7 +19,7 @@ WITH_INDEX = POETRY_PYPI_MIRROR_URL="$$(.poetry/bin/python .ci/pip-index)"
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: .venv/.ready-run ## Start Presswork on this machine; ARGS="--api-port 9000" passes options
@@ -51,6 +51,10 @@ fmt: .venv/.ready-dev ## Format the code
 .PHONY: docs
 docs: .venv/.ready-dev ## Make the tables of docs/ from the code
 	@$(BIN)/python -m docs.generate
+
+.PHONY: screenshots
+screenshots: .venv/.ready-dev ## Take the pictures of docs/images again; needs Chromium
+	@$(BIN)/python -m docs.screenshots
 
 .PHONY: bench
 bench: .venv/.ready-dev ## Run the benchmarks; ARGS passes options

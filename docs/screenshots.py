@@ -1,0 +1,143 @@
+"""Takes the pictures of docs/images: starts Presswork on an empty directory, gives it some work, opens the panel.
+
+`make screenshots`; needs Chromium (PRESSWORK_CHROMIUM names it, else `chromium` on the PATH).
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+IMAGES = Path(__file__).parent / "images"
+SAMPLES = Path(__file__).parent.parent / "generator_service" / "templates"
+READY_S = 120.0
+DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running Presswork: where its API and its panel are, and the admin's key."""
+
+    api: str
+    panel: str
+    key: str
+
+    def call(self, method: str, path: str, body: object | None = None) -> dict[str, object]:
+        request = urllib.request.Request(self.api + path, method=method)
+        request.add_header("Authorization", f"Bearer {self.key}")
+        request.add_header("Content-Type", "application/json")
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(request, data) as answer:
+            parsed = json.loads(answer.read() or b"{}")
+        assert isinstance(parsed, dict)
+        return parsed
+
+
+@contextmanager
+def running() -> Iterator[Stack]:
+    """Run `presswork up` on free ports and a temporary directory."""
+    api, panel, redis, clickhouse = free_ports(4)
+    with tempfile.TemporaryDirectory() as directory:
+        data, ready = Path(directory) / "var", Path(directory) / "ready"
+        command = [sys.executable, "-P", "-m", "standalone", "up", "--data-dir", str(data)]
+        for name, port in (("api", api), ("generator", panel), ("redis", redis), ("clickhouse", clickhouse)):
+            command += [f"--{name}-port", str(port)]
+        environment = {**os.environ, "PRESSWORK_READY_FILE": str(ready)}
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + READY_S
+            while not ready.exists() and time.monotonic() < deadline and process.poll() is None:
+                time.sleep(0.1)
+            key = (data / "admin.key").read_text().strip()
+            yield Stack(f"http://127.0.0.1:{api}", f"http://127.0.0.1:{panel}", key)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def give_work(stack: Stack) -> str:
+    """Make users and documents, some of which fail; return the id of a completed PDF."""
+    for name, role in (("Billing", "member"), ("Web shop", "member"), ("Auditor", "viewer")):
+        email = f"{name.lower().replace(' ', '-')}@example.com"
+        stack.call("POST", "/v1/users", {"email": email, "name": name, "role": role})
+    samples = {path.parent.name: json.loads(path.read_text()) for path in SAMPLES.glob("*/sample.json")}
+    shown = ""
+    for number in range(60):
+        name = sorted(samples)[number % len(samples)]
+        body: dict[str, object] = {"template": name, "data": samples[name], "format": ("pdf", "docx")[number % 3 == 0]}
+        if number % 5 == 0:
+            body["locale"] = "ru"
+        body["subject"] = f"order-{1000 + number}"
+        accepted = stack.call("POST", "/v1/documents", body)
+        if name == "invoice" and body["format"] == "pdf":
+            shown = str(accepted["id"])
+        time.sleep(0.05)
+    broken = {"engine": "typst", "content": "= Report\n#let total = 12\n#totl"}
+    stack.call("POST", "/v1/documents", {"source": broken, "format": "pdf", "data": {}})
+    stack.call("GET", f"/v1/documents/{shown}?wait=30")
+    time.sleep(2)
+    return shown
+
+
+def shoot(browser: Browser, stack: Stack, document_id: str) -> None:
+    """Take every picture that README and docs show."""
+    pages = {"overview": "/", "documents": "/documents", "document": f"/documents/{document_id}", "templates": "/templates"}
+    for theme in ("light", "dark"):
+        page = logged_in(browser, stack, DESKTOP, theme)
+        for name, path in pages.items():
+            picture(page, stack, path, IMAGES / f"{name}-{theme}.png")
+        page.context.close()
+    page = logged_in(browser, stack, PHONE, "light")
+    picture(page, stack, "/documents", IMAGES / "documents-phone.png")
+    page.context.close()
+
+
+def logged_in(browser: Browser, stack: Stack, viewport: dict[str, int], theme: str) -> Page:
+    context = browser.new_context(viewport=viewport, locale="en-GB")  # type: ignore[arg-type]
+    context.add_cookies([{"name": "presswork_theme", "value": theme, "url": stack.panel}])
+    page = context.new_page()
+    page.goto(f"{stack.panel}/login")
+    page.fill("input[name=key]", stack.key)
+    page.click("button.primary")
+    page.wait_for_url(f"{stack.panel}/")
+    return page
+
+
+def picture(page: Page, stack: Stack, path: str, target: Path) -> None:
+    page.goto(stack.panel + path)
+    page.wait_for_timeout(1500)
+    page.screenshot(path=target)
+    print(target)
+
+
+def main() -> None:
+    chromium = os.environ.get("PRESSWORK_CHROMIUM") or shutil.which("chromium")
+    IMAGES.mkdir(exist_ok=True)
+    with running() as stack, sync_playwright() as playwright:
+        document_id = give_work(stack)
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        shoot(browser, stack, document_id)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
