@@ -91,6 +91,26 @@ async def test_a_picture_that_is_known_gives_the_card_its_proportions(panel: Pan
     assert (guessed, known) == (["595", "842"], ["600", "200"])
 
 
+async def test_a_sample_of_several_pages_can_be_leafed_through(panel: PanelStack) -> None:
+    await ship(
+        panel, "long", "#set page(width: 300pt, height: 100pt)\n" + "#pagebreak()\n".join(["One", "Two", "Three"])
+    )
+    links = (await panel.get("/templates/long/pages", page="2")).text
+    assert re.findall(r'href="/templates/long\?page=(\d)"( aria-current)?', links) == [
+        *(("1", ""), ("2", " aria-current"), ("3", "")),
+    ]
+    [(address, _, _)] = PICTURES.findall((await panel.get("/templates/long", page="2")).text)
+    first, second = await panel.get("/templates/long/preview.png"), await panel.browser.get(html.unescape(address))
+    assert png_size(second.content) == (1200, 400) and second.content != first.content
+    beyond = await panel.get("/templates/long/preview.png", page="9")
+    assert beyond.headers["Content-Type"] == "image/svg+xml"
+
+
+async def test_a_sample_of_one_page_has_no_links_to_pages(panel: PanelStack) -> None:
+    await ship(panel, "short", "One")
+    assert "href" not in (await panel.get("/templates/short/pages")).text
+
+
 async def test_a_picture_is_rendered_once_however_many_ask_for_it(
     panel: PanelStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,6 +302,12 @@ async def test_data_beyond_the_limit_is_refused_in_clear_words(panel: PanelStack
     answer = await panel.post("/templates/invoice/documents", **await form_of(panel, data=data))
     assert answer.status_code == 413
     assert "PRESSWORK_MAX_BODY_BYTES" in answer.text and "Nothing was made" in answer.text
+
+
+async def test_the_address_of_a_refused_form_leads_back_to_it(panel: PanelStack) -> None:
+    answer = await panel.get("/templates/invoice/documents")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/templates/invoice")
+    assert (await panel.get("/templates/nothing/documents")).status_code == 404
 
 
 async def test_a_form_without_its_csrf_token_makes_nothing(panel: PanelStack) -> None:

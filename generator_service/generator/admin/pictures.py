@@ -15,14 +15,15 @@ from backends.blobs import BlobStore
 from contracts.errors import DocumentFailed
 from contracts.templates import TemplateHead, TemplateVersion
 from generator.bundles import Bundles
-from generator.renderers.port import RenderRequest, failed
+from generator.renderers.port import Rendered, RenderRequest, failed
 from generator.sandbox import RenderPool
 
-FORMAT = "png"
+#: Page 1 comes from the engine itself; further pages are drawn from the sample's PDF.
+PICTURE, PAGES = "png", "pdf"
 #: A picture is worth less waiting than a document.
 TIMEOUT_S = 15.0
 #: A sample that does not render is tried again after this time.
-REFUSED_S, REFUSED_KEPT = 300.0, 256
+REFUSED_S, KEPT = 300.0, 256
 #: Pages are taken for A4 until their picture is known; in points, as placeholders are drawn.
 A4 = (595, 842)
 #: Width and height stand in a PNG's first chunk (RFC 2083, 11.2.2).
@@ -37,6 +38,7 @@ class TemplatePictures:
         self._pool = pool
         self._bundles = Bundles(blobs)
         self._turn = asyncio.Lock()
+        self._pages: OrderedDict[str, int] = OrderedDict()
         self._refused: OrderedDict[str, tuple[float, DocumentFailed]] = OrderedDict()
 
     async def png(self, head: TemplateHead, locale: str) -> bytes:
@@ -47,7 +49,29 @@ class TemplatePictures:
             return kept
         async with self._turn:
             kept = await self._blobs.get(key)  # made while this one waited for its turn
-            return await self._make(key, head, locale) if kept is None else kept
+            if kept is None:
+                kept = (await self._rendered(head, locale, PICTURE)).content
+                await self._blobs.put(key, kept)
+        return kept
+
+    async def pdf(self, head: TemplateHead, locale: str) -> bytes:
+        """Make the sample as a PDF. Raises DocumentFailed."""
+        async with self._turn:
+            rendered = await self._rendered(head, locale, PAGES)
+        self._pages[picture_key(head, locale)] = rendered.pages or 1
+        if len(self._pages) > KEPT:
+            self._pages.popitem(last=False)
+        return rendered.content
+
+    async def pages(self, head: TemplateHead, locale: str) -> int:
+        """Count the pages of the sample; 1 for a template that makes no PDF of it."""
+        key = picture_key(head, locale)
+        try:
+            if key not in self._pages:
+                await self.pdf(head, locale)
+        except DocumentFailed:
+            return 1
+        return self._pages[key]
 
     async def size(self, head: TemplateHead, locale: str) -> tuple[int, int]:
         """Return width and height of a picture, in proportion; A4 while there is none."""
@@ -56,33 +80,31 @@ class TemplatePictures:
             return A4
         return int.from_bytes(beginning[:4]), int.from_bytes(beginning[4:])
 
-    async def _make(self, key: str, head: TemplateHead, locale: str) -> bytes:
+    async def _rendered(self, head: TemplateHead, locale: str, output_format: str) -> Rendered:
+        key = f"{picture_key(head, locale)} {output_format}"
         self._refuse_again(key)
         try:
-            request = await self._request(head, locale)
-            content = (await self._pool.render(request, TIMEOUT_S)).content
+            return await self._pool.render(await self._request(head, locale, output_format), TIMEOUT_S)
         except DocumentFailed as failure:
             if not failure.error.retryable:
                 self._refused[key] = (time.monotonic() + REFUSED_S, failure)
-            if len(self._refused) > REFUSED_KEPT:
+            if len(self._refused) > KEPT:
                 self._refused.popitem(last=False)
             raise
-        await self._blobs.put(key, content)
-        return content
 
     def _refuse_again(self, key: str) -> None:
         until, failure = self._refused.get(key, (0.0, None))
         if failure is not None and time.monotonic() < until:
             raise failure
 
-    async def _request(self, head: TemplateHead, locale: str) -> RenderRequest:
+    async def _request(self, head: TemplateHead, locale: str, output_format: str) -> RenderRequest:
         version = shown_version(head)
-        if FORMAT not in version.formats:
-            raise failed("unsupported_format", f"{head.name} makes no pictures.")
+        if output_format not in version.formats:
+            raise failed("unsupported_format", f"{head.name} makes no {output_format}.")
         return RenderRequest(
             bundle=await self._bundles.pinned(version.sha256),
             data=to_json(head.sample or {}),
-            format=FORMAT,
+            format=output_format,
             created_at_ms=version.created_at,
             locale=locale,
             template=head.name,

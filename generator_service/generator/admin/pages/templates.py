@@ -10,6 +10,7 @@ from contracts.templates import TemplateHead
 from generator.admin.document_form import BadData, DocumentForm, curl, flaws_by_field, pretty
 from generator.admin.guard import CurrentVisit, PanelRoute, Visit
 from generator.admin.pictures import A4, picture_tag, placeholder
+from generator.admin.previews import LARGE
 from generator.admin.user_api import ApiAway, ApiRefused, JsonObject, UserApi
 from generator.admin.view import PAGE_HEADERS
 from generator.admin.wording import LANGUAGES
@@ -17,6 +18,7 @@ from generator.admin.wording import LANGUAGES
 router = APIRouter(route_class=PanelRoute)
 
 NAME = re.compile(r"[a-z0-9-]{1,64}")
+PAGE = re.compile(r"[0-9]{1,4}")
 #: One page of the gallery; beyond it the search helps.
 MOST_SHOWN = 500
 KEPT = "private, max-age=31536000, immutable"
@@ -52,18 +54,33 @@ async def template_page(visit: CurrentVisit, name: str) -> Response:
 
 @router.get("/templates/{name}/preview.png")
 async def preview(visit: CurrentVisit, name: str) -> Response:
-    """Send page 1 of the sample in a language; a drawn sheet says why there is none."""
+    """Send a page of the sample in a language; a drawn sheet says why there is none."""
     shown = await _shown(visit.api, name)
     head = await _head(visit, name)
     asked = visit.request.query_params.get("locale", "")
     locale = asked if asked in LANGUAGES else visit.words.language
     try:
-        content = await visit.panel.pictures.png(head, locale)
+        content = await _picture(visit, head, locale, _page_number(visit))
     except DocumentFailed as failure:
         return _sheet(visit, str(shown["title"] or name), failure.error.code)
     lasting = visit.request.query_params.get("v") == picture_tag(head, locale)
     headers = {**PAGE_HEADERS, "Cache-Control": KEPT if lasting else "private, no-cache"}
     return Response(content, headers=headers, media_type="image/png")
+
+
+@router.get("/templates/{name}/pages")
+async def pages(visit: CurrentVisit, name: str) -> Response:
+    """Send the links to the sample's pages: the page of a template asks for them once it is shown."""
+    await _shown(visit.api, name)
+    count = await visit.panel.pictures.pages(await _head(visit, name), visit.words.language)
+    return visit.page("parts/template_pages.html", name=name, count=count, current=_page_number(visit))
+
+
+@router.get("/templates/{name}/documents")
+async def back_to_form(visit: CurrentVisit, name: str) -> Response:
+    """Lead back from a refused form, whose address this is: a reload or a change of language asks for it."""
+    await _shown(visit.api, name)
+    return visit.go(f"/templates/{name}")
 
 
 @router.post("/templates/{name}/documents")
@@ -126,6 +143,19 @@ def _address(visit: Visit, head: TemplateHead) -> str:
     return f"/templates/{head.name}/preview.png?locale={language}&v={picture_tag(head, language)}"
 
 
+async def _picture(visit: Visit, head: TemplateHead, locale: str, page: int) -> bytes:
+    pictures = visit.panel.pictures
+    if page == 1:
+        return await pictures.png(head, locale)
+    return await visit.panel.previews.page(picture_tag(head, locale), page, LARGE, lambda: pictures.pdf(head, locale))
+
+
+def _page_number(visit: Visit) -> int:
+    """Read the page that is asked for, from 1; what is no such number means the first."""
+    asked = visit.request.query_params.get("page", "1")
+    return max(1, int(asked)) if PAGE.fullmatch(asked) else 1
+
+
 async def _shown(api: UserApi, name: str) -> JsonObject:
     """Ask the API for a template. Raises NotFound for what cannot be a name, ApiRefused for what is none."""
     if not NAME.fullmatch(name):
@@ -155,6 +185,7 @@ async def _page(
         "template_page.html",
         status,
         template=shown,
+        page=_page_number(visit),
         card=Card(shown, _address(visit, head), await visit.panel.pictures.size(head, visit.words.language)),
         sample=pretty(shown["sample"]) if shown["sample"] else "",
         curl=curl(visit.panel.generator.settings.public_url, name, sample),
