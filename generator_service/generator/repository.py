@@ -26,9 +26,7 @@ GROUP BY bucket_at ORDER BY bucket_at
 """
 
 DEAD_DELIVERIES = """
-SELECT count() AS dead FROM (
-  SELECT argMax(status, (at, attempt)) AS last FROM webhook_deliveries WHERE created_at >= {since:Int64} GROUP BY delivery_id
-) WHERE last = 'dead'
+SELECT count() AS dead FROM deliveries FINAL WHERE created_at >= {since:Int64} AND status = 'dead'
 """
 
 #: Scheduled and starved documents may be accepted long before they end.

@@ -114,7 +114,7 @@ async def test_every_table_a_batch_reaches_deduplicates_and_is_on_disk_at_once(e
     await migrate(empty)
     sql = "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
     tables = {str(row["name"]): str(row["engine_full"]) for row in await empty.rows(sql)}
-    assert len(tables) == 9
+    assert len(tables) == 10
     for name, engine in tables.items():
         assert "fsync_after_insert = 1" in engine, name
         assert name == "schema_migrations" or "non_replicated_deduplication_window = 10000" in engine, name
@@ -129,10 +129,11 @@ async def test_retention_is_set_once_and_can_be_lifted(empty: ClickHouse) -> Non
         "documents",
         "events_quarantine",
         "webhook_deliveries",
+        "deliveries",
     }
     assert await apply_retention(empty, shorter) == []
     for_ever = HistoryRetention(history_months=None, delivery_days=None)
-    assert len(await apply_retention(empty, for_ever)) == 4
+    assert len(await apply_retention(empty, for_ever)) == 5
     assert await apply_retention(empty, for_ever) == []
 
 
@@ -174,3 +175,16 @@ async def test_a_row_with_nothing_but_its_key_can_still_be_read(empty: ClickHous
     await empty.insert_lines("document_events", [row.model_dump_json(exclude_defaults=True).encode()], token="t")
     found = await empty.rows(f"SELECT {DOCUMENT_COLUMNS} FROM documents")
     assert document_row(found[0]) == row
+
+
+async def test_deliveries_that_were_logged_before_their_table_was_made_are_in_it(empty: ClickHouse) -> None:
+    await migrate(empty, load_migrations()[:2])
+    delivery, made = str(uuid4()), now_ms()
+    for attempt, status in ((1, "pending"), (2, "dead")):
+        line = {"delivery_id": delivery, "attempt": attempt, "status": status, "at": made + attempt, "created_at": made}
+        await empty.insert_lines("webhook_deliveries", [orjson.dumps(line)], token=uuid4().hex)
+    assert await migrate(empty) == ["deliveries"]
+    late = {"delivery_id": delivery, "attempt": 0, "status": "pending", "at": made, "created_at": made}
+    await empty.insert_lines("webhook_deliveries", [orjson.dumps(late)], token=uuid4().hex)
+    found = await empty.rows("SELECT delivery_id, status FROM deliveries FINAL")
+    assert found == [{"delivery_id": delivery, "status": "dead"}]

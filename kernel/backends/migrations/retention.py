@@ -26,6 +26,7 @@ async def apply_retention(clickhouse: ClickHouse, retention: HistoryRetention) -
         "documents": ("created_at", history),
         "events_quarantine": ("at", history),
         "webhook_deliveries": ("created_at", deliveries),
+        "deliveries": ("created_at", deliveries),
     }
     found = await _engines(clickhouse)
     changed = [table for table, (_, keep) in wanted.items() if table in found and not _is_set(found[table], keep)]
