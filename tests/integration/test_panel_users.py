@@ -81,6 +81,8 @@ async def test_lists_are_searched_filtered_and_paged(panel: PanelStack) -> None:
     assert "Ada Lovelace" in (await panel.get("/users", q="lovel")).text
     only = (await panel.get("/users", email="ADA@example.com", role="member", status="active")).text
     assert "Ada Lovelace" in only and "User 5" not in only
+    form = await panel.get("/users", q="", email="", role="viewer", status="")
+    assert form.status_code == 303 and form.headers["Location"] == "/users?role=viewer"
     assert "No user matches" in (await panel.get("/users", q="nobody at all")).text
     first = (await panel.get("/users", role="viewer")).text
     following = html.unescape(re.findall(r'href="([^"]+)" rel="next"', first)[0])

@@ -30,10 +30,12 @@ UserId = Annotated[UUID, Depends(_user_id)]
 
 @router.get(PATH)
 async def users(visit: CurrentVisit) -> Response:
-    """List users, newest first, with the API's filters."""
+    """List users, newest first, with the API's filters. A form with empty fields leads to its clean address."""
     given = visit.request.query_params
     filters = {name: value for name in FILTERS if (value := given.get(name, "").strip())}
     cursor = given.get("cursor", "")
+    if len(given.multi_items()) > len(filters) + bool(cursor):
+        return visit.go(f"{PATH}?{urlencode(filters)}" if filters else PATH)
     try:
         params = {**filters, "limit": str(PAGE), **({"cursor": cursor} if cursor else {})}
         answer = await visit.api.get("/v1/users", params)
