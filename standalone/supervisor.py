@@ -1,6 +1,7 @@
 """Runs the children of `presswork up`: each wave starts when the one before is ready, and stops before it."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from standalone.keeper import ChildSpec, Keeper, Patience
+from standalone.orphans import bury_orphans
 
 Pids = dict[str, int]
 
@@ -38,6 +40,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """Bring everything up, keep it up until `stop`, and leave no process. Raises GaveUp."""
+        burying = asyncio.create_task(bury_orphans()) if os.getpid() == 1 else None
         try:
             for wave in self._waves:
                 await self._bring_up(wave)
@@ -45,6 +48,8 @@ class Supervisor:
         finally:
             self._log.info("supervisor.stopping")
             await self._bring_down()
+            if burying:
+                burying.cancel()
 
     def stop(self) -> None:
         """Ask for the end. The second time, without grace."""
