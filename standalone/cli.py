@@ -103,9 +103,9 @@ def listen(
 @app.command()
 def version() -> None:
     """Print the version."""
-    from importlib.metadata import version as installed_version
+    from standalone.version import version as own_version
 
-    typer.echo(f"presswork {installed_version('presswork')}")
+    typer.echo(f"presswork {own_version()}")
 
 
 @keys.command()

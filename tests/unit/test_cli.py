@@ -1,6 +1,7 @@
 """The `presswork` command: its options, its refusals, what it prints, and the ground it checks before it starts."""
 
 import fcntl
+import importlib.metadata
 import json
 import os
 import shlex
@@ -8,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from standalone.ports import port_holder, require_free
 from standalone.settings import load_up_settings
 from standalone.stack import build_stack
 from standalone.summary import SAMPLE, Summary
+from standalone.version import PROJECT, version
 
 SAFE = {name: value for name, (value, _) in NEEDED.items()}
 
@@ -78,6 +81,11 @@ def test_listen_explains_itself_and_refuses_a_taken_port(taken_port: int) -> Non
 
 def test_version_is_the_installed_one() -> None:
     assert presswork("version").stdout.startswith("presswork 0.")
+
+
+def test_an_image_that_carries_the_source_uninstalled_knows_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: importlib.metadata.Distribution.from_name("missing"))
+    assert version() == tomllib.loads(PROJECT.read_text())["project"]["version"]
 
 
 @pytest.mark.parametrize(
