@@ -60,6 +60,10 @@ screenshots: .venv/.ready-dev ## Take the pictures of docs/images again; needs C
 bench: .venv/.ready-dev ## Run the benchmarks; ARGS passes options
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: try-compose
+try-compose: .venv/.ready-dev ## Start the containers and try them for real, for minutes; ARGS passes options
+	@$(BIN)/python -m tests.containers $(ARGS)
+
 .PHONY: clean
 clean: ## Remove what make has installed, and caches; data under var/ stays
 	rm -rf .venv .poetry .mypy_cache .pytest_cache .hypothesis .import_linter_cache
