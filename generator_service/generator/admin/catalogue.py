@@ -61,7 +61,7 @@ def _translated(message: Message | None) -> bool:
 def update(language: str) -> None:
     """Bring a language's file up to date: new texts come with an empty translation."""
     catalogue = load(language)
-    catalogue.update(texts(), no_fuzzy_matching=True, update_creation_date=False)
+    catalogue.update(texts(), no_fuzzy_matching=True)
     catalogue.obsolete.clear()
     with (LOCALES / f"{language}.po").open("wb") as out:
         write_po(out, catalogue, sort_output=True, omit_header=False, no_location=True, width=0)
