@@ -40,6 +40,7 @@ class Tail:
     def rotate(self, limit_bytes: int) -> None:
         """Copy a file that has grown too large aside and empty it. Its writers append, so they go on at its start."""
         if self.offset > limit_bytes:
+            previous(self.path).touch(mode=0o600)
             shutil.copyfile(self.path, previous(self.path))
             with open(self.path, "r+b") as file:
                 file.truncate()

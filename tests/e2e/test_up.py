@@ -6,10 +6,12 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,7 +67,12 @@ class Up:
         self.ready_file.unlink(missing_ok=True)
         with open(self.home / "output", "wb") as output:
             self.process = subprocess.Popen(
-                self.command(), stdout=output, stderr=output, env=self.environment(), start_new_session=True
+                self.command(),
+                stdout=output,
+                stderr=output,
+                env=self.environment(),
+                start_new_session=True,
+                umask=0o022,
             )
         wait_until(lambda: self.is_up or self.ended, START_S, lambda: self.output)
         assert not self.ended, self.output
@@ -187,6 +194,24 @@ def test_the_pages_of_the_summary_open(shared: Up, label: str) -> None:
     login = base64.b64encode(f"admin:{shared.facts['admin_key']}".encode()).decode()
     with urlopen(Request(address, headers={"Authorization": f"Basic {login}"}), timeout=30) as response:
         assert response.headers["Content-Type"].startswith("text/html")
+
+
+def test_nothing_in_the_data_directory_is_open_to_other_users(shared: Up) -> None:
+    document = shared.ask("/v1/documents", **sample(shared))
+    assert document["status"] == "completed", document
+    modes = modes_below(Path(shared.facts["data_dir"]))
+    assert {"appendonlydir", "store", "results", "api.log"} <= {path.name for path in modes}
+    assert {str(path): stat.filemode(mode) for path, mode in modes.items() if mode & 0o077} == {}
+
+
+def modes_below(folder: Path) -> dict[Path, int]:
+    """Read the mode of everything but links, which have none of their own. ClickHouse's parts go while we look."""
+    modes = {}
+    for parent, folders, files in os.walk(folder):
+        for path in (Path(parent), *(Path(parent, name) for name in (*folders, *files))):
+            with suppress(FileNotFoundError):
+                modes[path] = path.lstat().st_mode
+    return {path: mode for path, mode in modes.items() if not stat.S_ISLNK(mode)}
 
 
 def test_a_second_up_on_the_directory_is_refused_and_the_first_goes_on(shared: Up) -> None:
