@@ -64,7 +64,7 @@ def test_the_webhook_of_the_readme_arrives_and_verifies(up: Fast) -> None:
     environment = {
         **os.environ,
         "PRESSWORK_DATA_DIR": str(up.home / "var"),
-        "PRESSWORK_PUBLIC_URL": up.facts["api_url"],
+        "PRESSWORK_API_PORT": str(up.ports["api"]),
     }
     listener = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: is_open(port), 20)

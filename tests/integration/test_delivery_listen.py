@@ -11,6 +11,7 @@ from time import time
 
 import pytest
 
+from contracts.targets import remedy
 from contracts.webhooks import new_secret, payload, sign
 from standalone.errors import StartRefused
 from standalone.listen import Answering, NoSecret, Receiver, find_secret, listen, receiver
@@ -94,7 +95,7 @@ def test_listening_ends_after_count_calls(capsys: pytest.CaptureFixture[str]) ->
             assert thread.is_alive()
     thread.join()
     assert len(printed) == 1
-    assert f"PRESSWORK_WEBHOOK_ALLOW_HOSTS=127.0.0.1:{port}" in capsys.readouterr().err
+    assert remedy("127.0.0.1", port) in capsys.readouterr().err
 
 
 def test_a_taken_port_is_refused_in_words() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from contracts.api_keys import well_formed
+from contracts.targets import remedy
 from standalone.data_dir import locked
 from standalone.errors import StartRefused, UsageError
 from standalone.outside import NEEDED, require_settings
@@ -22,6 +23,7 @@ from standalone.settings import load_up_settings
 from standalone.stack import build_stack
 from standalone.summary import SAMPLE, Summary
 
+ROOT = Path(__file__).parents[2]
 SAFE = {name: value for name, (value, _) in NEEDED.items()}
 
 
@@ -37,10 +39,11 @@ def taken_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def presswork(*arguments: str) -> subprocess.CompletedProcess[str]:
+def presswork(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PRESSWORK_")}
+    environment |= {"COLUMNS": "200", **variables}
     command = [sys.executable, "-m", "standalone", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment | {"COLUMNS": "200"})
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
 
 
 def mode(path: Path) -> int:
@@ -74,6 +77,27 @@ def test_listen_explains_itself_and_refuses_a_taken_port(taken_port: int) -> Non
     result = presswork("listen", "--port", str(taken_port), "--secret", "whsec_" + "QUJD" * 8)
     assert result.returncode == 1
     assert str(taken_port) in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "asked"),
+    [
+        ({"PRESSWORK_API_PORT": "1"}, "http://127.0.0.1:1 "),
+        ({"PRESSWORK_API_PORT": "1", "PRESSWORK_HOST": "::"}, "http://[::1]:1 "),
+        ({"PRESSWORK_API_PORT": "1", "PRESSWORK_PUBLIC_URL": "http://127.0.0.1:2"}, "http://127.0.0.1:2 "),
+    ],
+)
+def test_listen_asks_the_api_where_up_would_put_it(variables: dict[str, str], asked: str) -> None:
+    result = presswork("listen", "--key", "pw_key", **variables)
+    assert result.returncode == 2
+    assert f"{asked}did not give the webhook secret" in result.stderr
+
+
+def test_the_help_of_listen_and_a_refusal_name_the_same_line() -> None:
+    line = "PRESSWORK_WEBHOOK_ALLOW_HOSTS=127.0.0.1:9000"
+    assert line in remedy("127.0.0.1", 9000)
+    assert line in presswork("listen", "--help").stdout
+    assert line in (ROOT / "README.md").read_text() and line in (ROOT / "docs" / "webhooks.md").read_text()
 
 
 def test_version_is_the_installed_one() -> None:
