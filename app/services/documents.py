@@ -104,8 +104,9 @@ class DocumentService:
     async def page(
         self, caller: Principal, filter_: DocumentFilter, position: Position | None, limit: int
     ) -> tuple[list[DocumentRow], Position | None]:
-        """List documents that the caller sees, newest first. Raises HistoryUnavailable."""
-        return await self._history.list(filter_, position, limit)
+        """List documents that the caller sees, newest first. Raises HistoryUnavailable, QueueUnavailable."""
+        rows, following = await self._history.list(filter_, position, limit)
+        return await self._queue.with_live_deliveries(rows), following
 
     async def events(self, caller: Principal, document_id: UUID) -> list[DocumentRow]:
         """Read a document's transitions, oldest first. Raises NotFound, HistoryUnavailable."""

@@ -182,6 +182,41 @@ async def test_a_receiver_that_recovers_gets_the_same_message_again(pw: Broker) 
     assert tried[0].next_attempt_at is not None and tried[1].at >= tried[0].next_attempt_at
 
 
+async def test_a_document_tells_of_every_attempt_while_its_webhook_is_retried(pw: Broker) -> None:
+    async with receiving(answers(500)) as receiver, delivering(pw, schedule="0,60,60"):
+        document_id = await pw.completed(receiver.url)
+        completed = (await pw.queue.live_events(document_id))[-1]
+        await wait_until(lambda: tried_once(pw, document_id))
+        row = await pw.queue.live(document_id)
+        assert row and row.delivery.status == "pending"
+        assert row.delivery.next_attempt_at is not None and row.delivery.next_attempt_at > row.at + 50_000
+        assert (await pw.queue.live_events(document_id))[-1] == completed, "an attempt makes no event"
+        assert await pw.queue.with_live_deliveries([completed]) == [row]
+
+
+async def tried_once(pw: Broker, document_id: UUID) -> bool:
+    row = await pw.queue.live(document_id)
+    return row is not None and row.delivery.attempts == 1
+
+
+async def test_a_row_of_an_earlier_run_keeps_the_delivery_of_that_run(pw: Broker) -> None:
+    async with receiving(answers(200)) as receiver:
+        document_id = await pw.completed(receiver.url)
+        first_run = (await pw.queue.live_events(document_id))[-1]
+        job = await pw.queue.job(document_id)
+        assert job
+        await pw.queue.retry(job, "again")
+        assert await pw.queue.with_live_deliveries([first_run]) == [first_run]
+
+
+async def test_each_call_says_how_many_attempts_came_before_it(pw: Broker) -> None:
+    async with receiving(answers(500, 500, 200)) as receiver, delivering(pw):
+        document_id = await pw.completed(receiver.url)
+        await wait_until(lambda: settled(pw, document_id, "delivered"))
+    told = [json.loads(call.body)["data"]["delivery"] for call in receiver.calls]
+    assert told == [{"status": "pending", "attempts": before, "next_attempt_at": None} for before in range(3)]
+
+
 async def test_410_ends_a_delivery_at_once(pw: Broker) -> None:
     async with receiving(answers(410)) as receiver, delivering(pw):
         document_id = await pw.completed(receiver.url)
