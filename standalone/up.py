@@ -69,12 +69,13 @@ class Herald:
             api_url=self._settings.url(self._settings.api_port),
             generator_url=self._settings.url(self._settings.generator_port),
             admin_key=self._stack.admin_key,
+            key_file=None if self._settings.admin_key else self._data.admin_key_file,
             data_dir=self._data.path,
             took_s=time.monotonic() - self._started_at,
         )
         if not self._said:
             self._said = True
-            self._console.say(summary.text())
+            self._console.say(summary.text(to_terminal=sys.stdout.isatty()))
         if self._settings.ready_file:
             write_private(self._settings.ready_file, summary.as_json(pids))
 

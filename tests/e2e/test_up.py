@@ -181,9 +181,19 @@ def test_the_printed_curl_line_makes_a_pdf(shared: Up, tmp_path: Path) -> None:
     assert make_pdf(shared, tmp_path).startswith(b"%PDF-")
 
 
-def test_the_summary_names_the_addresses_the_key_and_the_directory(shared: Up) -> None:
-    for fact in ("api_url", "generator_url", "admin_key", "data_dir"):
+def test_the_summary_names_the_addresses_the_directory_and_where_the_key_is(shared: Up) -> None:
+    for fact in ("api_url", "generator_url", "data_dir"):
         assert shared.facts[fact] in shared.output
+    key_file = Path(shared.facts["data_dir"], "admin.key")
+    assert f"  Admin key  in {key_file}\n" in shared.output
+    assert key_file.read_text().strip() == shared.facts["admin_key"]
+
+
+def test_the_key_is_neither_in_the_output_nor_in_a_log(shared: Up) -> None:
+    logs = {path.name: path.read_text() for path in Path(shared.facts["data_dir"], "logs").glob("*.log")}
+    assert logs["supervisor.log"] and logs["api.log"]
+    for name, text in (logs | {"the output": shared.output}).items():
+        assert shared.facts["admin_key"] not in text, name
 
 
 @pytest.mark.parametrize("label", ["API docs", "Admin"])

@@ -1,9 +1,7 @@
 """The `presswork` command: its options, its refusals, what it prints, and the ground it checks before it starts."""
 
 import fcntl
-import json
 import os
-import shlex
 import socket
 import stat
 import subprocess
@@ -21,7 +19,6 @@ from standalone.outside import NEEDED, require_settings
 from standalone.ports import port_holder, require_free
 from standalone.settings import load_up_settings
 from standalone.stack import build_stack
-from standalone.summary import SAMPLE, Summary
 
 ROOT = Path(__file__).parents[2]
 SAFE = {name: value for name, (value, _) in NEEDED.items()}
@@ -274,12 +271,3 @@ def test_an_unsafe_outside_redis_is_refused_naming_the_setting_and_the_override(
     assert f"{name} is {value}, but must be {SAFE[name]}" in message
     assert "PRESSWORK_ALLOW_UNSAFE_REDIS=1" in message
     assert [other for other in SAFE if f"{other} is" in message] == [name]
-
-
-def test_the_curl_line_is_one_line_that_a_shell_reads_back_as_the_sample() -> None:
-    line = Summary("http://127.0.0.1:8000", "http://127.0.0.1:8001", "pw_key", Path("/var/presswork"), 1.0).curl()
-    words = shlex.split(line)
-    assert "\n" not in line
-    assert words[:3] == ["curl", "-sSf", "http://127.0.0.1:8000/v1/documents"]
-    assert "Authorization: Bearer pw_key" in words
-    assert json.loads(words[words.index("-d") + 1]) == SAMPLE
