@@ -232,23 +232,22 @@ def test_a_second_up_on_the_directory_is_refused_and_the_first_goes_on(shared: U
     assert shared.ask("/livez")["status"] == "ok"
 
 
-@pytest.mark.parametrize("name", ["generator", "api", "redis", "clickhouse"])
-def test_a_killed_child_is_replaced_and_documents_are_made_again(shared: Up, tmp_path: Path, name: str) -> None:
-    replaced(shared, name, signal.SIGKILL)
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        *((name, signal.SIGKILL) for name in ("generator", "api", "redis", "clickhouse")),
+        *((name, signal.SIGSTOP) for name in ("generator", "api")),
+    ],
+)
+def test_a_killed_or_frozen_child_is_replaced_and_documents_are_made_again(shared: Up, name: str, number: int) -> None:
+    before = shared.facts["pids"][name]
+    victim = identity(str(before), process_table()[str(before)])
+    os.kill(before, number)
+    wait_until(lambda: shared.facts["pids"][name] != before, 60, lambda: shared.output)
+    assert victim not in every_process()
     wait_until(lambda: serves(shared), 30, lambda: shared.output)
     document = shared.ask("/v1/documents", **sample(shared))
     assert document["status"] == "completed", document
-
-
-@pytest.mark.parametrize("name", ["generator", "api"])
-def test_a_frozen_service_is_replaced(shared: Up, name: str) -> None:
-    replaced(shared, name, signal.SIGSTOP)
-
-
-def replaced(up: Up, name: str, number: int) -> None:
-    before = up.facts["pids"][name]
-    os.kill(before, number)
-    wait_until(lambda: up.facts["pids"][name] != before, 60, lambda: up.output)
 
 
 def serves(up: Up) -> bool:

@@ -96,9 +96,15 @@ async def test_our_own_queries_are_limited(client: AsyncClient) -> None:
 
 async def test_a_refreshable_view_may_be_made_and_refreshed(client: AsyncClient) -> None:
     await client.command("CREATE TABLE source (n Int32) ENGINE = MergeTree ORDER BY n")
+    await client.insert("source", [[7]], column_names=["n"])
     view = "CREATE MATERIALIZED VIEW v REFRESH EVERY 1 HOUR ENGINE = MergeTree ORDER BY n AS SELECT n FROM source"
     await client.command(view)
+    await client.command("SYSTEM WAIT VIEW v")
+    assert (await client.query("SELECT n FROM v")).result_rows == [(7,)]
+    await client.insert("source", [[8]], column_names=["n"])
     await client.command("SYSTEM REFRESH VIEW v")
+    await client.command("SYSTEM WAIT VIEW v")
+    assert (await client.query("SELECT n FROM v ORDER BY n")).result_rows == [(7,), (8,)]
 
 
 @pytest.mark.parametrize(

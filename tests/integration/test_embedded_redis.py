@@ -17,7 +17,7 @@ from redis.exceptions import AuthenticationError, OutOfMemoryError
 from backends.embedded.redis import EmbeddedRedis, RedisMissing, find_executable
 from backends.embedded.tether import tethered
 from standalone.errors import StartRefused
-from standalone.outside import require_safe_redis
+from standalone.outside import NEEDED, require_safe_redis
 
 DEADLINE_S = 30
 
@@ -61,6 +61,8 @@ async def client(server: EmbeddedRedis) -> AsyncIterator[Redis]:
 
 
 async def test_it_is_as_safe_as_we_demand_of_an_outside_server(server: EmbeddedRedis, client: Redis) -> None:
+    found = {name: (await client.config_get(name))[name] for name in NEEDED}
+    assert found == {name: value for name, (value, _) in NEEDED.items()}
     await require_safe_redis(server.url, allow_unsafe=False)
 
 
