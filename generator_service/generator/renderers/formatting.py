@@ -9,21 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-NBSP, MINUS = "\u00a0", "\u2212"
+from contracts.notation import MINUS, iso_day, parse_number
+
+NBSP = "\u00a0"
 
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "RUB": "₽", "JPY": "¥", "CNY": "CN¥", "UAH": "₴", "KZT": "₸", "INR": "₹"}
 DIGITS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "HUF": 2, "KWD": 3, "BHD": 3, "TND": 3}
 
-#: Beyond this, amounts are a mistake; exact arithmetic in Typst ends soon after.
-_LARGEST = 10**15
 _UNITS = tuple(Decimal(1).scaleb(-digits) for digits in range(8))
 _RUSSIAN_MARKS = str.maketrans({",": NBSP, ".": ","})
-
-_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+\.\d+")
-_DECIMAL_COMMA = re.compile(r"-?\d+,(\d{1,2}|\d{4,})")
-_SPACES = re.compile(r"[\s%]")
-_PLAIN = re.compile(r"-?\d+(\.\d+)?")
-_ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?")
 
 _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{8,30}")
 _NUMERAL_STARTS = frozenset("-0123456789")
@@ -36,22 +30,6 @@ _EN_MONTHS = "January February March April May June July August September Octobe
 _RU_MONTHS = "января февраля марта апреля мая июня июля августа сентября октября ноября декабря".split()
 
 
-def parse_number(value: object) -> Decimal | None:
-    """Read a JSON number, or a number written as text ("1 234.50", "1,234.50", "12,5", "20%"), exactly; else None."""
-    if type(value) is int or type(value) is float:
-        return Decimal(repr(value)) if abs(value) < _LARGEST else None
-    if not isinstance(value, str):
-        return None
-    if len(value) <= 40 and _PLAIN.fullmatch(value):
-        return Decimal(value)
-    text = _SPACES.sub("", value).replace(MINUS, "-")
-    if _THOUSANDS.fullmatch(text):
-        return Decimal(text.replace(",", ""))
-    if _DECIMAL_COMMA.fullmatch(text):
-        return Decimal(text.replace(",", "."))
-    return Decimal(text) if len(text) <= 40 and _PLAIN.fullmatch(text) else None
-
-
 def rounded(number: Decimal, digits: int) -> Decimal:
     """Round half away from zero, as invoices do."""
     return number.quantize(_UNITS[digits] if digits < len(_UNITS) else Decimal(1).scaleb(-digits), ROUND_HALF_UP)
@@ -60,16 +38,6 @@ def rounded(number: Decimal, digits: int) -> Decimal:
 def currency_digits(currency: object) -> int:
     """Return how many decimals amounts of this ISO 4217 currency have (2 if unknown)."""
     return DIGITS.get(str(currency or "").upper(), 2)
-
-
-def _iso_day(value: object) -> datetime.date | None:
-    found = _ISO_DATE.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        return None
-    try:
-        return datetime.date(*(int(part) for part in found.groups()))
-    except ValueError:
-        return None
 
 
 def _plain_text(value: object) -> str:
@@ -121,14 +89,14 @@ class Locale:
 
     def date(self, value: object) -> str:
         """Write an ISO 8601 date (2026-03-01) in words; other text is unchanged."""
-        day = _iso_day(value)
+        day = iso_day(value)
         if day is None:
             return "" if value is None else str(value)
         return self._day(day)
 
     def short_date(self, value: object) -> str:
         """Write an ISO 8601 date as table cells need it; other text is unchanged."""
-        day = _iso_day(value)
+        day = iso_day(value)
         if day is None:
             return "" if value is None else str(value)
         if self.language == "ru":
