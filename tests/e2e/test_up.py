@@ -60,7 +60,11 @@ class Up:
         ]
 
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PRESSWORK_")}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("PRESSWORK_") or name == "PRESSWORK_REDIS_SERVER"
+        }
         return kept | {"PRESSWORK_READY_FILE": str(self.ready_file)}
 
     def start(self) -> "Up":

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import cast
 from uuid import UUID
 
@@ -27,14 +28,13 @@ from tests.integration.delivery_zoo import (
     SECRET,
     USER,
     Broker,
-    RedisServer,
     answers,
     broker,
-    new_redis,
     receiving,
     silence,
     wait_until,
 )
+from tests.integration.history_servers import Server, redis_server
 
 BOX = SecretBox("s" * 32)
 LINKS = Links("http://docs.example", UrlSigner("s" * 32))
@@ -88,16 +88,9 @@ class Clock:
         return self.now
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    made = new_redis(tmp_path_factory.mktemp("redis"))
-    yield made
-    made.kill()
-
-
 @pytest.fixture
-async def pw(server: RedisServer) -> AsyncIterator[Broker]:
-    async with broker(server) as made:
+async def pw(redis_node: Server) -> AsyncIterator[Broker]:
+    async with broker(redis_node) as made:
         yield made
 
 
@@ -398,20 +391,19 @@ async def test_an_outcome_is_recorded_once_the_queue_is_back(pw: Broker) -> None
 
 
 @pytest.fixture
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    made = new_redis(tmp_path_factory.mktemp("own-redis"))
-    yield made
-    made.kill()
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    with redis_server(tmp_path / "redis") as server:
+        yield server
 
 
-async def test_a_killed_redis_loses_no_delivery_and_the_loop_goes_on(own_server: RedisServer) -> None:
+async def test_a_killed_redis_loses_no_delivery_and_the_loop_goes_on(own_server: Server) -> None:
     async with broker(own_server) as pw, receiving(answers(500, 200)) as receiver:
         async with delivering(pw, schedule="0,2,2"):
             document_id = await pw.completed(receiver.url)
             await wait_until(lambda: len(receiver.calls) == 1)
             await wait_until(lambda: attempted(pw))
             own_server.kill()
-            own_server.start()
+            await asyncio.to_thread(own_server.start)
             await wait_until(lambda: len(receiver.calls) == 2)
             await wait_until(lambda: settled(pw, document_id, "delivered"))
     assert receiver.calls[0].headers["webhook-id"] == receiver.calls[1].headers["webhook-id"]

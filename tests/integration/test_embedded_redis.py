@@ -1,9 +1,7 @@
 """The embedded Redis server: it keeps what it acknowledged, lets nobody in, and is recognised."""
 
 import asyncio
-import os
 import signal
-import socket
 import stat
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -18,13 +16,9 @@ from backends.embedded.redis import EmbeddedRedis, RedisMissing, find_executable
 from backends.embedded.tether import tethered
 from standalone.errors import StartRefused
 from standalone.outside import NEEDED, require_safe_redis
+from tests.integration.history_servers import free_port, redis_program
 
 DEADLINE_S = 30
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @contextmanager
@@ -46,8 +40,7 @@ async def ready(server: EmbeddedRedis, process: subprocess.Popen[bytes]) -> None
 
 @pytest.fixture
 def server(tmp_path: Path) -> EmbeddedRedis:
-    executable = find_executable(os.environ.get("PRESSWORK_REDIS_SERVER"))
-    server = EmbeddedRedis(tmp_path / "redis", free_port(), "a-password", executable, max_memory="20mb")
+    server = EmbeddedRedis(tmp_path / "redis", free_port(), "a-password", redis_program(), max_memory="20mb")
     server.prepare()
     return server
 
@@ -145,6 +138,12 @@ async def test_nothing_on_the_port_is_not_alive(server: EmbeddedRedis) -> None:
 def test_the_configuration_with_the_password_is_private(server: EmbeddedRedis) -> None:
     assert stat.S_IMODE((server.directory / "redis.conf").stat().st_mode) == 0o600
     assert "a-password" not in " ".join(server.command)
+
+
+def test_a_program_is_called_by_the_name_it_was_given_by(tmp_path: Path) -> None:
+    """Debian's redis-server is a link to redis-check-rdb, which decides by its own name what to be."""
+    (tmp_path / "redis-server").symlink_to("/bin/true")
+    assert find_executable(str(tmp_path / "redis-server")) == tmp_path / "redis-server"
 
 
 def test_a_program_that_does_not_exist_is_refused_by_name() -> None:

@@ -1,7 +1,7 @@
 """What the API asks ClickHouse: lists, pages, filters, single documents, and the rows Redis is rebuilt from."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import orjson
@@ -16,20 +16,14 @@ from contracts.errors import DocumentError, HistoryUnavailable
 from contracts.ids import new_id
 from contracts.users import KeyRow, UserRow
 from generator.repository import HistoryRepository
-from tests.integration.history_servers import Server, clickhouse_server, free_port, fresh_database
+from tests.integration.history_servers import Server, free_port, fresh_database
 
 START = 1_790_000_000_000
 
 
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with clickhouse_server(tmp_path_factory.mktemp("clickhouse")) as server:
-        yield server
-
-
 @pytest.fixture
-async def clickhouse(node: Server) -> AsyncIterator[ClickHouse]:
-    async with fresh_database(node.url) as client:
+async def clickhouse(clickhouse_node: Server) -> AsyncIterator[ClickHouse]:
+    async with fresh_database(clickhouse_node.url) as client:
         # Rows of one document must come together by FINAL, not because a merge happened to be quick.
         await client.command("SYSTEM STOP MERGES documents")
         await client.command("SYSTEM STOP MERGES users")
