@@ -78,7 +78,9 @@ PROBLEMS: Mapping[str, Problem] = {
 
 #: Codes inside `errors[]` of an invalid_request, beside pydantic's own.
 FLAW_CODES: Mapping[str, str] = {
-    "unknown_field": "The field does not exist here.",
+    "unknown_field": "The field or query parameter does not exist here.",
+    "repeated_parameter": "The query parameter is given twice.",
+    "duplicate_key": "An object of the body has the same key twice.",
     "not_available": "The field is part of the contract but not built yet.",
     "unknown_template": "No template of this name, version or tag is visible to you.",
     "unsupported_format": "The template's engine cannot make this format; the detail lists what it can.",
@@ -90,6 +92,8 @@ FLAW_CODES: Mapping[str, str] = {
     "data_missing": "The template needs a value that the data does not have.",
     "template_or_source": "Exactly one of `template` and `source` must be given.",
     "invalid_cursor": "The cursor is not one this list gave out, or its filters changed.",
+    "wrong_extension": "The file name has the extension of another format.",
+    "invalid_time": "The time is not RFC 3339 text.",
     "too_large": "The value is larger than its limit.",
     "invalid_value": "The value is not allowed here.",
 }
@@ -153,6 +157,11 @@ def internal_problem(request: Request) -> Response:
     )
 
 
+def pointer_step(name: object) -> str:
+    """Write one step of a JSON pointer (RFC 6901)."""
+    return "/" + str(name).replace("~", "~0").replace("/", "~1")
+
+
 def flaw_view(flaw: Flaw) -> dict[str, str]:
     return {"pointer": flaw.pointer, "detail": flaw.detail, "code": flaw.code}
 
@@ -164,17 +173,19 @@ def _validation_error(request: Request, error: Exception) -> Response:
         context = found[0].get("ctx", {}).get("error", "it cannot be parsed")
         return problem(request, "malformed_json", f"The body is not valid JSON: {context}.")
     flaws = [_flaw_of(item) for item in found]
-    detail = "; ".join(f"{flaw.pointer or '/'}: {flaw.detail}" for flaw in flaws[:3])
+    detail = "; ".join(f"{flaw.pointer}: {flaw.detail}".removeprefix(": ") for flaw in flaws[:3])
     return problem(request, "invalid_request", detail, errors=[flaw_view(flaw) for flaw in flaws])
 
 
 def _flaw_of(item: Mapping[str, object]) -> Flaw:
     place = item["loc"]
     assert isinstance(place, tuple)
-    pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in place[1:])
-    code = "unknown_field" if item["type"] == "extra_forbidden" else str(item["type"])
-    detail = "There is no such field here." if code == "unknown_field" else str(item["msg"])
-    return Flaw(pointer, detail.removeprefix("Value error, "), code)
+    pointer = "".join(pointer_step(part) for part in place[1:])
+    if item["type"] == "extra_forbidden":
+        return Flaw(pointer, "There is no such field here.", "unknown_field")
+    if item["type"] == "missing" and place == ("body",):
+        return Flaw(pointer, "The request has no body: send a JSON object.", "missing")
+    return Flaw(pointer, str(item["msg"]).removeprefix("Value error, "), str(item["type"]))
 
 
 def _http_error(request: Request, error: Exception) -> Response:

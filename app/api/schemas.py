@@ -1,12 +1,13 @@
 """Bodies and answers of users, keys and templates. Unknown fields are refused; times are RFC 3339 UTC."""
 
 import math
+import re
 import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError, to_json
 
 from app.api import examples
@@ -16,6 +17,7 @@ from contracts.ids import rfc3339
 from contracts.users import KeyRow, Role, Scope, UserRow, UserStatus
 
 MAX_ATTRS_BYTES = 4096
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 
 def _email(value: str) -> str:
@@ -58,12 +60,20 @@ def _not_null(value: object) -> object:
     return value
 
 
+def _written(value: object) -> object:
+    if not isinstance(value, str) or not DATE.match(value):
+        raise PydanticCustomError("invalid_time", "A time is RFC 3339 text, such as 2026-03-01T09:30:00Z.")
+    return value
+
+
 Email = Annotated[str, StringConstraints(max_length=320, strip_whitespace=True), AfterValidator(_email)]
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_no_controls)
 ]
 Attrs = Annotated[dict[str, object], AfterValidator(_small_object)]
 NotNull = AfterValidator(_not_null)
+#: pydantic alone would take 1772357400 and "1772357400" for times too.
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
 Limit = Annotated[int, Field(ge=1, le=200, description="How many items, 1 to 200")]
 Cursor = Annotated[str | None, Field(max_length=2000, description="`next_cursor` of the page before")]
 
@@ -99,7 +109,7 @@ class NewKey(Body):
 
     name: Name
     scopes: tuple[Scope, ...] = ()
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class UserQuery(Body):
@@ -244,11 +254,11 @@ def me_view(caller: Principal, limits: Limits) -> Me:
     return Me(user=user_view(caller.user), key=key, limits=limits)
 
 
-def epoch_ms(moment: datetime | None) -> int | None:
-    """Turn an aware time into epoch milliseconds."""
+def epoch_ms(moment: datetime | None, pointer: str) -> int | None:
+    """Turn an aware time into epoch milliseconds. Raises Invalid at `pointer`."""
     if moment is None:
         return None
     try:
         return int(moment.astimezone(UTC).timestamp() * 1000)
     except OverflowError:
-        raise Invalid.at("", "A time lies outside of the years 1 to 9999 in UTC.") from None
+        raise Invalid.at(pointer, "The time lies outside of the years 1 to 9999 in UTC.") from None

@@ -209,9 +209,9 @@ class DocumentQueue:
                 raise SystemFull()
         raise Conflict("not_ended", f"The document is {answer}: only one that has ended can be retried.")
 
-    async def delete(self, document_id: UUID) -> None:
-        """Cancel if need be, forget the data, mark the row deleted. Raises NotFound."""
-        if await self._scripts.run("delete", str(document_id)) != "ok":
+    async def delete(self, document_id: UUID, idempotency_key: str = "") -> None:
+        """Cancel if need be, forget the data and the job's idempotency key, mark the row deleted. Raises NotFound."""
+        if await self._scripts.run("delete", str(document_id), idempotency_key) != "ok":
             raise NotFound("document")
 
     async def job(self, document_id: UUID) -> GenerationJob | None:

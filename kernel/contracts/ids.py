@@ -5,8 +5,6 @@ import time
 from datetime import UTC, datetime
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from contracts.errors import NotFound
-
 
 def new_id(at_ms: int | None = None) -> UUID:
     """Make a UUIDv7 whose first 48 bits are `at_ms` (milliseconds since the epoch; now if omitted)."""
@@ -20,14 +18,6 @@ def new_id(at_ms: int | None = None) -> UUID:
 def id_ms(value: UUID) -> int:
     """Return the creation time inside a UUIDv7, in milliseconds since the epoch."""
     return int.from_bytes(value.bytes[:6], "big")
-
-
-def parse_id(text: str, kind: str) -> UUID:
-    """Parse an id from a path. Raises NotFound(kind): an id that cannot exist is one that does not."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound(kind) from None
 
 
 def now_ms() -> int:

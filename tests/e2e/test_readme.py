@@ -52,6 +52,7 @@ def test_the_tour_of_the_api_runs_as_it_stands(up: Fast) -> None:
     output = run(up, "".join(blocks("docs/api.md")))
     for word in ("ada@example.com", '"key":"pw_', "Ada King", '"accepted"', '"run":2', "unknown_template"):
         assert word in output, word
+    assert re.search(r'"items":\[\{"id":"[^"]+","status":', output), "the list shows the document"
     for name in ("INV-7.pdf", "hello.pdf"):
         assert (up.home / name).read_bytes().startswith(b"%PDF-")
 
