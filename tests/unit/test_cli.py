@@ -15,7 +15,7 @@ from contracts.api_keys import well_formed
 from contracts.targets import remedy
 from standalone.data_dir import locked
 from standalone.errors import StartRefused, UsageError
-from standalone.outside import NEEDED, require_settings
+from standalone.outside import NEEDED, require_settings, require_version
 from standalone.ports import port_holder, require_free
 from standalone.settings import load_up_settings
 from standalone.stack import build_stack
@@ -250,6 +250,16 @@ def test_secrets_given_from_outside_are_handed_on(tmp_path: Path) -> None:
         assert spec.environment["PRESSWORK_ADMIN_KEY"] == "pw_given"
 
 
+def test_redis_is_new_enough_from_7_on() -> None:
+    refused = []
+    for version in ("5.0.14", "6.2.14", "7.0.15", "8.0.2", "10.0.0"):
+        try:
+            require_version(version)
+        except StartRefused:
+            refused.append(version)
+    assert refused == ["5.0.14", "6.2.14"]
+
+
 def test_outside_servers_replace_the_embedded_ones(tmp_path: Path) -> None:
     settings = load_up_settings(data_dir=tmp_path / "var", redis_url="redis://r:1", clickhouse_url="http://c:2/p")
     with locked(settings.data_dir) as data:
@@ -267,7 +277,8 @@ def test_a_redis_server_program_that_is_missing_is_named(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("appendonly", "no"), ("appendfsync", "everysec"), ("maxmemory-policy", "allkeys-lru")]
+    ("name", "value"),
+    [("appendonly", "no"), ("appendfsync", "everysec"), ("maxmemory-policy", "allkeys-lru"), ("requirepass", "empty")],
 )
 def test_an_unsafe_outside_redis_is_refused_naming_the_setting_and_the_override(name: str, value: str) -> None:
     with pytest.raises(StartRefused) as refused:
