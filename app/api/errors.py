@@ -90,6 +90,7 @@ FLAW_CODES: Mapping[str, str] = {
     "too_many_headers": "There are too many callback headers.",
     "headers_too_large": "The callback headers are too large together.",
     "data_missing": "The template needs a value that the data does not have.",
+    "data_invalid": "The template cannot print this value truthfully; the detail says what it takes.",
     "template_or_source": "Exactly one of `template` and `source` must be given.",
     "invalid_cursor": "The cursor is not one this list gave out, or its filters changed.",
     "wrong_extension": "The file name has the extension of another format.",

@@ -11,6 +11,7 @@ from app.api.openapi import errors, listing
 from app.api.paging import Pager, list_response
 from app.api.users import services
 from contracts.cursors import Position
+from contracts.errors import NotFound
 from contracts.ids import name_id, rfc3339
 from contracts.templates import TemplateHead
 
@@ -38,6 +39,16 @@ async def get_template(request: Request, name: str, caller: Caller) -> Response:
     """Read a template."""
     head = await services(request).templates.get(name, caller.user.user_id)
     return Response(to_json(template_view(head)), media_type="application/json")
+
+
+@router.get("/v1/templates/{name}/schema", responses=errors(404))
+@allow(*EVERYONE)
+async def get_template_schema(request: Request, name: str, caller: Caller) -> Response:
+    """Read the JSON Schema (2020-12) that a template's data must fit; 404 if it takes any data."""
+    schema = (await services(request).templates.get(name, caller.user.user_id)).data_schema
+    if schema is None:
+        raise NotFound("schema")
+    return Response(to_json(schema), media_type="application/json")
 
 
 def template_view(head: TemplateHead) -> dict[str, object]:

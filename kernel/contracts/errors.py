@@ -84,13 +84,20 @@ class Flaw:
     code: str
 
 
+def in_short(details: list[str], between: str, unlisted: int = 0) -> str:
+    """Join the first three of many details, and say how many there are besides."""
+    more = len(details) - 3 + unlisted
+    return between.join(details[:3]) + (f" (and {more} more)" if more > 0 else "")
+
+
 class Invalid(PermanentError):
     """The request was understood, but something in it is wrong."""
 
     code = "invalid_request"
 
-    def __init__(self, *flaws: Flaw) -> None:
-        super().__init__("; ".join(flaw.detail for flaw in flaws[:3]))
+    def __init__(self, *flaws: Flaw, unlisted: int = 0) -> None:
+        """Take what is wrong; `unlisted`: how many more flaws were found."""
+        super().__init__(in_short([flaw.detail for flaw in flaws], " ", unlisted))
         self.flaws = flaws
 
     @classmethod

@@ -127,13 +127,6 @@ def test_odd_invoices_still_render(engines: Engines, output_format: str, changes
     assert render(engines, INVOICE, invoice(**changes), output_format).content
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-@pytest.mark.parametrize("output_format", ["pdf", "docx"])
-def test_no_data_at_all_is_a_blank_with_warnings(engines: Engines, name: str, output_format: str) -> None:
-    rendered = render(engines, SHIPPED[name], {}, output_format)
-    assert {warning.code for warning in rendered.warnings} == {"data_missing"}
-
-
 def test_a_long_invoice_repeats_its_header_on_every_page(engines: Engines) -> None:
     items = [{"name": f"Item {number}", "qty": number, "price": 1.5} for number in range(1, 201)]
     rendered = render(engines, INVOICE, invoice(items=items), "pdf")
