@@ -13,7 +13,7 @@ from starlette.responses import StreamingResponse
 from app.api.access import GuardedRoute, authenticate, linked_by, public
 from app.api.document_schemas import ContentQuery
 from app.api.errors import problem
-from app.api.openapi import errors
+from app.api.openapi import BYTES, MISSING, errors
 from app.api.preconditions import unchanged
 from app.api.users import services
 from contracts.documents import DocumentRow
@@ -29,7 +29,16 @@ ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 @router.head("/v1/documents/{document_id:uuid}/content", include_in_schema=False)
 @router.get(
     "/v1/documents/{document_id:uuid}/content",
-    responses=errors(404, 409, 410, 416) | {200: {"content": {"application/pdf": {}}}, 206: {"description": "A range"}},
+    response_class=Response,
+    openapi_extra={"security": [{}, {"key": []}]},
+    responses=errors(
+        *MISSING, "not_ready", "document_failed", "expired", "range_not_satisfiable", "storage_unavailable"
+    )
+    | {
+        200: {"description": "The bytes", "content": BYTES},
+        206: {"description": "A range of the bytes", "content": BYTES},
+        304: {"description": "Unchanged"},
+    },
 )
 @public
 @linked_by("signature")

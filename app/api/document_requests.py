@@ -12,7 +12,7 @@ from app.api.schemas import epoch_ms
 from app.services.auth import Principal
 from app.services.documents import IdempotentRequest
 from app.settings import ApiSettings
-from contracts.documents import CONTENT_TYPES
+from contracts.documents import own_type
 from contracts.errors import Flaw, Forbidden, Invalid, PermanentError
 from contracts.ids import new_id, now_ms
 from contracts.jobs import Callback, GenerationJob, InlineSource, JobOptions
@@ -163,10 +163,6 @@ def wants_bytes(request: Request, output_format: str) -> bool:
     if accepted & {own_type(output_format), own_type(output_format).split("/")[0] + "/*"}:
         return True
     raise NotAcceptable(f"This answers application/json, or {own_type(output_format)} for the bytes.")
-
-
-def own_type(output_format: str) -> str:
-    return CONTENT_TYPES[output_format].partition(";")[0]
 
 
 class NotAcceptable(PermanentError):

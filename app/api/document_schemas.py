@@ -81,24 +81,7 @@ class Options(Body):
 
 
 class DocumentRequest(Body):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "template": "invoice",
-                    "format": "pdf",
-                    "data": {
-                        "number": "INV-7",
-                        "date": "2026-03-01",
-                        "currency": "EUR",
-                        "seller": {"name": "Blue Harbour Ltd"},
-                        "buyer": {"name": "Acme GmbH"},
-                        "items": [{"name": "Consulting", "qty": 2, "unit": "h", "price": 120}],
-                    },
-                }
-            ]
-        }
-    )
+    model_config = examples.shown(examples.DOCUMENT_REQUEST)
 
     template: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     source: Source | None = None
@@ -129,6 +112,8 @@ class DocumentRequest(Body):
 
 
 class RetryRequest(Body):
+    model_config = examples.shown({"template": "invoice@2"})
+
     template: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
 
 
@@ -249,13 +234,13 @@ class Document(BaseModel):
 
 
 class DocumentList(BaseModel):
+    model_config = examples.page(examples.DOCUMENT)
+
     items: list[Document]
     next_cursor: str | None
 
 
 class EventShown(BaseModel):
-    model_config = examples.shown(examples.EVENT)
-
     at: str
     event: str
     run: int
@@ -265,6 +250,8 @@ class EventShown(BaseModel):
 
 
 class EventList(BaseModel):
+    model_config = examples.shown(examples.EVENTS)
+
     items: list[EventShown]
 
 

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic_core import to_json
 from starlette.datastructures import QueryParams
 
@@ -12,10 +12,11 @@ from app.api import document_schemas as schemas
 from app.api.access import EVERYONE, Caller, GuardedRoute, allow, authenticate, takes_map
 from app.api.content import content_response
 from app.api.document_requests import BYTES_WAIT_S, idempotency_of, job_of, preferred_wait, wants_bytes
-from app.api.errors import problem
+from app.api.errors import DOCUMENT_FAILED, problem
 from app.api.event_stream import EventStream
+from app.api.examples import DOCUMENT_REQUESTS, EVENT_STREAM
 from app.api.intake import only_waiting
-from app.api.openapi import errors, listing
+from app.api.openapi import BODY, BYTES, MISSING, errors, listing
 from app.api.paging import Pager, list_response
 from app.api.schemas import epoch_ms
 from app.api.users import services
@@ -28,17 +29,25 @@ from contracts.views import Links, document_view, event_view
 
 router = APIRouter(tags=["documents"], route_class=GuardedRoute)
 DOCUMENTS = "/v1/documents"
+FULL = ("too_many_documents", "queue_full")
+ACCEPT = ("invalid_header", "not_acceptable", "expired", "idempotency_mismatch", *FULL, "storage_unavailable")
+RETRY = ("not_ended", "input_expired", *FULL, "storage_unavailable")
+STREAM = {"text/event-stream": {"schema": {"type": "string"}, "examples": {"example": {"value": EVENT_STREAM}}}}
 
 
 @router.post(
     DOCUMENTS,
     status_code=202,
     response_model=schemas.AcceptedDocument,
-    responses=errors(406, 413, 415, 429)
-    | {200: {"description": "The document or its bytes", "model": schemas.Document}},
+    responses=errors(*BODY, *MISSING, *ACCEPT, *DOCUMENT_FAILED)
+    | {200: {"description": "The document, or its bytes", "model": schemas.Document, "content": BYTES}},
 )
 @allow("admin", "member")
-async def create_document(request: Request, body: schemas.DocumentRequest, caller: Caller) -> Response:
+async def create_document(
+    request: Request,
+    body: Annotated[schemas.DocumentRequest, Body(openapi_examples=DOCUMENT_REQUESTS)],
+    caller: Caller,
+) -> Response:
     """Request a document. It is on disk when 202 is answered; `Prefer: wait` or `Accept` waits for it."""
     job = job_of(body, caller, request.app.state.settings, request.state.request_id)
     as_bytes, wait = wants_bytes(request, body.format), preferred_wait(request)
@@ -81,7 +90,7 @@ def _accepted(request: Request, document_id: UUID, status: str, headers: dict[st
     return Response(to_json(body), 202, headers, media_type="application/json")
 
 
-@router.get(DOCUMENTS, response_model=schemas.DocumentList, responses=listing())
+@router.get(DOCUMENTS, response_model=schemas.DocumentList, responses=listing("history_unavailable"))
 @allow(*EVERYONE)
 @takes_map("metadata")
 async def list_documents(
@@ -140,7 +149,7 @@ def _uuid(text: str | None, pointer: str) -> UUID | None:
         raise Invalid.at(pointer, "This is not an id (UUID).") from None
 
 
-@router.get(DOCUMENTS + "/{document_id:uuid}", response_model=schemas.Document, responses=errors(404))
+@router.get(DOCUMENTS + "/{document_id:uuid}", response_model=schemas.Document, responses=errors(*MISSING))
 @allow(*EVERYONE)
 async def get_document(
     request: Request, document_id: UUID, query: Annotated[schemas.WaitQuery, Query()], caller: Caller
@@ -151,7 +160,11 @@ async def get_document(
     return _document(request, row)
 
 
-@router.get(DOCUMENTS + "/{document_id:uuid}/events", response_model=schemas.EventList, responses=errors(404))
+@router.get(
+    DOCUMENTS + "/{document_id:uuid}/events",
+    response_model=schemas.EventList,
+    responses=errors(*MISSING) | {200: {"content": STREAM}},
+)
 @allow(*EVERYONE)
 async def get_events(request: Request, document_id: UUID, caller: Caller) -> Response:
     """List a document's transitions, oldest first; `Accept: text/event-stream` follows them as they come."""
@@ -161,7 +174,11 @@ async def get_events(request: Request, document_id: UUID, caller: Caller) -> Res
     return Response(to_json({"items": [event_view(row) for row in rows]}), media_type="application/json")
 
 
-@router.post(DOCUMENTS + "/{document_id:uuid}/cancel", response_model=schemas.Document, responses=errors(404, 409))
+@router.post(
+    DOCUMENTS + "/{document_id:uuid}/cancel",
+    response_model=schemas.Document,
+    responses=errors(*MISSING, "already_ended"),
+)
 @allow("admin", "member")
 async def cancel_document(request: Request, document_id: UUID, caller: Caller) -> Response:
     """Cancel a document that has not ended."""
@@ -169,7 +186,9 @@ async def cancel_document(request: Request, document_id: UUID, caller: Caller) -
     return _document(request, row)
 
 
-@router.post(DOCUMENTS + "/{document_id:uuid}/retry", response_model=schemas.Document, responses=errors(404, 409, 429))
+@router.post(
+    DOCUMENTS + "/{document_id:uuid}/retry", response_model=schemas.Document, responses=errors(*BODY, *MISSING, *RETRY)
+)
 @allow("admin", "member")
 async def retry_document(
     request: Request, document_id: UUID, caller: Caller, body: schemas.RetryRequest | None = None
@@ -180,7 +199,7 @@ async def retry_document(
     return _document(request, row)
 
 
-@router.delete(DOCUMENTS + "/{document_id:uuid}", status_code=204, responses=errors(404))
+@router.delete(DOCUMENTS + "/{document_id:uuid}", status_code=204, responses=errors(*MISSING, "storage_unavailable"))
 @allow("admin", "member")
 async def delete_document(request: Request, document_id: UUID, caller: Caller) -> Response:
     """Delete a document: a running one is cancelled; its data and bytes go, the log row stays."""

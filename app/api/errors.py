@@ -32,7 +32,17 @@ class Problem:
     meaning: str
 
 
+#: How a document may fail while the request waits for it.
+DOCUMENT_FAILED: Mapping[str, str] = {
+    code: meaning
+    for code, meaning in DOCUMENT_ERROR_CODES.items()
+    if code not in ("internal_error", "storage_unavailable")
+}
+
 PROBLEMS: Mapping[str, Problem] = {
+    "malformed_request": Problem(
+        400, "Malformed request", "This is not HTTP: what is not ASCII in a path or query must be percent-encoded."
+    ),
     "malformed_json": Problem(400, "Malformed JSON", "The body is not valid JSON (RFC 8259)."),
     "invalid_header": Problem(400, "Invalid header", "A header's value is not usable; the detail names it."),
     "unauthorized": Problem(401, "Unauthorized", "No API key was sent, or it is wrong, expired, revoked or suspended."),
@@ -69,15 +79,12 @@ PROBLEMS: Mapping[str, Problem] = {
     "storage_unavailable": Problem(503, "Storage unavailable", "The blob store does not answer; try again."),
     "overloaded": Problem(503, "Overloaded", "Too many requests are under way at once; nothing was accepted."),
     "not_started": Problem(503, "Not started", "The service is still starting, or stopping; try again."),
-    **{
-        code: Problem(422, "Document failed", meaning)
-        for code, meaning in DOCUMENT_ERROR_CODES.items()
-        if code not in ("internal_error", "storage_unavailable")
-    },
+    **{code: Problem(422, "Document failed", meaning) for code, meaning in DOCUMENT_FAILED.items()},
 }
 
 #: Codes inside `errors[]` of an invalid_request, beside pydantic's own.
 FLAW_CODES: Mapping[str, str] = {
+    "missing": "A required field is missing, or the whole body.",
     "unknown_field": "The field or query parameter does not exist here.",
     "repeated_parameter": "The query parameter is given twice.",
     "duplicate_key": "An object of the body has the same key twice.",
@@ -91,6 +98,10 @@ FLAW_CODES: Mapping[str, str] = {
     "headers_too_large": "The callback headers are too large together.",
     "data_missing": "The template needs a value that the data does not have.",
     "data_invalid": "The template cannot print this value truthfully; the detail says what it takes.",
+    "invalid_email": "This is not an e-mail address; the detail says why.",
+    "null_not_allowed": "The field cannot be null: leave it out to keep its value.",
+    "control_character": "Control characters are not allowed here.",
+    "callback_url_missing": "`callback_headers` was given without `callback_url`.",
     "template_or_source": "Exactly one of `template` and `source` must be given.",
     "invalid_cursor": "The cursor is not one this list gave out, or its filters changed.",
     "wrong_extension": "The file name has the extension of another format.",
@@ -112,18 +123,23 @@ def problem(
     request: Request, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: object
 ) -> Response:
     """Build a problem response; `more` adds members such as `errors` or `document_id`."""
+    body = problem_body(code, detail, getattr(request.state, "request_id", ""), **more)
+    return Response(to_json(body), PROBLEMS[code].status, dict(headers or {}), media_type=PROBLEM_JSON)
+
+
+def problem_body(code: str, detail: str, request_id: str, **more: object) -> dict[str, object]:
+    """Write a problem's members (RFC 9457)."""
     known = PROBLEMS[code]
-    body = {
+    return {
         "type": f"/problems/{code}",
         "title": known.title,
         "status": known.status,
         "detail": detail,
         "code": code,
-        "request_id": getattr(request.state, "request_id", ""),
+        "request_id": request_id,
         "retryable": known.status in (429, 503),
         **more,
     }
-    return Response(to_json(body), known.status, dict(headers or {}), media_type=PROBLEM_JSON)
 
 
 def install(app: FastAPI) -> None:

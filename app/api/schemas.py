@@ -83,7 +83,7 @@ class Body(BaseModel):
 
 
 class NewUser(Body):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "ada@example.com", "name": "Ada Lovelace"}]})
+    model_config = examples.shown({"email": "ada@example.com", "name": "Ada Lovelace"})
 
     email: Email
     name: Name
@@ -95,7 +95,7 @@ class NewUser(Body):
 class UserChanges(Body):
     """What to change; what is left out stays. `attrs` is replaced as a whole."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Ada King"}]})
+    model_config = examples.shown({"name": "Ada King"})
 
     email: Annotated[Email | None, NotNull] = None
     name: Annotated[Name | None, NotNull] = None
@@ -105,7 +105,7 @@ class UserChanges(Body):
 
 
 class NewKey(Body):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "billing service"}]})
+    model_config = examples.shown({"name": "billing service"})
 
     name: Name
     scopes: tuple[Scope, ...] = ()
@@ -160,8 +160,6 @@ class NewKeyShown(Key):
 
 
 class ListedKey(Key):
-    model_config = examples.shown({**examples.KEY, "last_used_at": examples.LATER})
-
     last_used_at: str | None
 
 
@@ -180,17 +178,29 @@ class Limits(BaseModel):
 
 
 class Me(BaseModel):
+    model_config = examples.shown(
+        {
+            "user": examples.USER,
+            "key": {name: examples.KEY[name] for name in ("id", "name", "scopes")},
+            "limits": examples.LIMITS,
+        }
+    )
+
     user: User
     key: KeyShown
     limits: Limits
 
 
 class UserList(BaseModel):
+    model_config = examples.page(examples.USER)
+
     items: list[User]
     next_cursor: str | None
 
 
 class KeyList(BaseModel):
+    model_config = examples.page({**examples.KEY, "last_used_at": examples.LATER})
+
     items: list[ListedKey]
     next_cursor: str | None
 
@@ -220,6 +230,8 @@ class Template(BaseModel):
 
 
 class TemplateList(BaseModel):
+    model_config = examples.page(examples.TEMPLATE)
+
     items: list[Template]
     next_cursor: str | None
 

@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from app.api import schemas
 from app.api.access import EVERYONE, Caller, GuardedRoute, allow
-from app.api.openapi import errors, listing
+from app.api.openapi import BODY, errors, listing
 from app.api.paging import Pager, list_response
 from app.api.preconditions import etag, required_versions, unchanged
 from app.repository.users import UserFilter
@@ -19,6 +19,7 @@ from contracts.ids import id_ms, now_ms, rfc3339
 
 router = APIRouter(tags=["users"], route_class=GuardedRoute)
 USERS = "/v1/users"
+CHANGE = ("not_found", "last_admin", "version_mismatch")
 
 
 def services(request: Request) -> Services:
@@ -26,7 +27,7 @@ def services(request: Request) -> Services:
     return found
 
 
-@router.post(USERS, status_code=201, response_model=schemas.User, responses=errors(409))
+@router.post(USERS, status_code=201, response_model=schemas.User, responses=errors(*BODY, "email_taken"))
 @allow("admin")
 async def create_user(request: Request, body: schemas.NewUser, caller: Caller) -> Response:
     """Create a user."""
@@ -37,7 +38,7 @@ async def create_user(request: Request, body: schemas.NewUser, caller: Caller) -
     return _json(schemas.user_view(row), 201, headers)
 
 
-@router.get(USERS, response_model=schemas.UserList, responses=listing())
+@router.get(USERS, response_model=schemas.UserList, responses=listing("history_unavailable"))
 @allow("admin")
 async def list_users(request: Request, query: Annotated[schemas.UserQuery, Query()]) -> Response:
     """List users, newest first."""
@@ -53,7 +54,9 @@ async def list_users(request: Request, query: Annotated[schemas.UserQuery, Query
 
 
 @router.get(
-    USERS + "/{user_id:uuid}", response_model=schemas.User, responses=errors(404) | {304: {"description": "Unchanged"}}
+    USERS + "/{user_id:uuid}",
+    response_model=schemas.User,
+    responses=errors("not_found") | {304: {"description": "Unchanged"}},
 )
 @allow(*EVERYONE)
 async def get_user(request: Request, user_id: UUID, caller: Caller) -> Response:
@@ -65,7 +68,7 @@ async def get_user(request: Request, user_id: UUID, caller: Caller) -> Response:
     return _json(schemas.user_view(row), 200, {"ETag": tag})
 
 
-@router.patch(USERS + "/{user_id:uuid}", response_model=schemas.User, responses=errors(404, 409, 412))
+@router.patch(USERS + "/{user_id:uuid}", response_model=schemas.User, responses=errors(*CHANGE, *BODY, "email_taken"))
 @allow("admin", "member")
 async def change_user(request: Request, user_id: UUID, body: schemas.UserChanges, caller: Caller) -> Response:
     """Change a user. With If-Match only if nobody changed it since; without it no concurrent change is lost."""
@@ -74,7 +77,7 @@ async def change_user(request: Request, user_id: UUID, body: schemas.UserChanges
     return _json(schemas.user_view(row), 200, {"ETag": etag(row.version)})
 
 
-@router.delete(USERS + "/{user_id:uuid}", status_code=204, responses=errors(404, 409, 412))
+@router.delete(USERS + "/{user_id:uuid}", status_code=204, responses=errors(*CHANGE))
 @allow("admin")
 async def delete_user(request: Request, user_id: UUID, caller: Caller) -> Response:
     """Delete a user and its keys. Its documents stay for admins."""
@@ -82,7 +85,12 @@ async def delete_user(request: Request, user_id: UUID, caller: Caller) -> Respon
     return Response(status_code=204)
 
 
-@router.post(USERS + "/{user_id:uuid}/keys", status_code=201, response_model=schemas.NewKeyShown, responses=errors(404))
+@router.post(
+    USERS + "/{user_id:uuid}/keys",
+    status_code=201,
+    response_model=schemas.NewKeyShown,
+    responses=errors(*BODY, "not_found"),
+)
 @allow("admin")
 async def create_key(request: Request, user_id: UUID, body: schemas.NewKey, caller: Caller) -> Response:
     """Make an API key. The answer is the only place that ever shows it."""
@@ -95,7 +103,7 @@ async def create_key(request: Request, user_id: UUID, body: schemas.NewKey, call
     return _json({**schemas.key_view(row), "key": key}, 201, {"Cache-Control": "no-store"})
 
 
-@router.get(USERS + "/{user_id:uuid}/keys", response_model=schemas.KeyList, responses=listing(404))
+@router.get(USERS + "/{user_id:uuid}/keys", response_model=schemas.KeyList, responses=listing("not_found"))
 @allow("admin")
 async def list_keys(request: Request, user_id: UUID, query: Annotated[schemas.PageQuery, Query()]) -> Response:
     """List a user's keys that are not revoked, newest first."""
@@ -109,7 +117,7 @@ async def list_keys(request: Request, user_id: UUID, query: Annotated[schemas.Pa
     return list_response(request, list(page), pager.cursor((id_ms(last), last) if last else None))
 
 
-@router.delete(USERS + "/{user_id:uuid}/keys/{key_id:uuid}", status_code=204, responses=errors(404))
+@router.delete(USERS + "/{user_id:uuid}/keys/{key_id:uuid}", status_code=204, responses=errors("not_found"))
 @allow("admin")
 async def revoke_key(request: Request, user_id: UUID, key_id: UUID, caller: Caller) -> Response:
     """Revoke a key: within a second it is refused everywhere."""
