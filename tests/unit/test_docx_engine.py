@@ -18,6 +18,7 @@ from contracts.errors import DocumentError, DocumentFailed
 from contracts.jobs import Simulate
 from contracts.templates import TemplateBundle
 from generator.core import Engines, Rendered, RenderRequest, generate
+from generator.renderers.docx.output import CELL_END, GRID_START
 
 
 @pytest.fixture(scope="module")
@@ -409,6 +410,26 @@ def test_a_cell_left_without_paragraphs_gets_one(engines: Engines) -> None:
     source = template(second)
     xml = part(render(engines, source, {"no": False}).content)
     assert re.search(r"</w:tcPr><w:p/></w:tc>", xml)
+
+
+@pytest.mark.parametrize("mark", [CELL_END, GRID_START])
+def test_a_value_may_hold_the_marks_of_the_engine(engines: Engines, mark: str) -> None:
+    source = rows(("{%tc for x in xs %}", "{{ x }}", "{%tc endfor %}"), ("a", "b", "c"))
+    xml = part(render(engines, source, {"xs": [f"1{mark}", "2"]}).content)
+    assert [text.replace(mark, "") for text in re.findall(">([^<]*)</w:t>", xml)] == ["1", "2", "a", "b", "c"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_a_table_of_looped_cells_has_the_grid_of_its_first_row(engines: Engines, count: int) -> None:
+    def build(document: Document) -> None:
+        table = document.add_table(rows=1, cols=3)
+        for cell, text in zip(table.rows[0].cells, ("{%tc for x in xs %}", "{{ x }}", "{%tc endfor %}"), strict=True):
+            cell.text = text
+        table.rows[0].cells[1]._tc.tcPr.find("{*}tcW").set(f"{{{table._tbl.nsmap['w']}}}w", "{{ x }}")
+
+    xml = part(render(engines, template(build), {"xs": [100 * (number + 1) for number in range(count)]}).content)
+    grid = [int(width) for width in re.findall(r'<w:gridCol w:w="(\d+)"', xml)]
+    assert [round(width / grid[0]) for width in grid] == [number + 1 for number in range(count)]
 
 
 def test_a_table_left_without_rows_is_dropped(engines: Engines) -> None:
