@@ -10,7 +10,6 @@ from contracts.templates import TemplateBundle
 from generator.core import RenderRequest, generate
 from generator.renderers.formatting import (
     cents,
-    columns,
     locale_for,
     percent_of,
     plus,
@@ -205,16 +204,30 @@ def test_what_is_no_number_is_not_computed_with(nothing: object) -> None:
     assert times(nothing, 2) == plus(2, nothing) == cents(nothing) == ""
 
 
-def test_columns_come_from_the_first_row_or_as_given() -> None:
-    rows = [{"id": 1, "amount_due": 2.5}, {"id": 2, "amount_due": 10.25}]
-    found = columns(rows)
-    assert [(one["title"], one["align"], one["digits"]) for one in found] == [
-        ("ID", "right", 0),
-        ("Amount due", "right", 2),
-    ]
-    given = columns(rows, [{"key": "id", "title": "No.", "align": "left"}, "missing"])
-    assert [(one["title"], one["align"]) for one in given] == [("No.", "left"), ("Missing", "left")]
-    assert columns([], None) == columns("rows") == []
+@pytest.mark.parametrize(
+    ("locale", "value", "expected"),
+    [
+        ("en", True, "yes"),
+        ("en", False, "no"),
+        ("ru", True, "да"),
+        ("ru", False, "нет"),
+        ("en", None, ""),
+        ("en", -5, "\u22125"),
+        ("en", 7.0, "7"),
+        ("en", 1e-7, "0.0000001"),
+        ("en", 1e16, "10000000000000000"),
+        ("en", ["One.", 2, None], "One.\n2\n"),
+        ("en", {"a": 1, "b": "x"}, "1, x"),
+    ],
+)
+def test_any_value_is_written_for_a_reader(locale: str, value: object, expected: str) -> None:
+    assert locale_for(locale).text(value) == expected
+    assert locale_for(locale).date(value) == expected
+
+
+def test_a_whole_float_has_no_decimals() -> None:
+    """Typst writes 7.0 as 7; a text keeps what it has."""
+    assert (locale_for("en").number(7.0), locale_for("en").number("7.0")) == ("7", "7.0")
 
 
 def test_an_iban_is_grouped_and_other_text_is_not() -> None:
