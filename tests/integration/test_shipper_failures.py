@@ -242,6 +242,22 @@ async def test_a_role_is_kept_while_it_is_wanted_and_free_at_once_afterwards(scr
     assert await heir.acquire()
 
 
+async def test_a_role_whose_renewal_breaks_once_is_acquired_all_the_same(
+    scripts: Scripts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper, acquire, broken = lease(scripts, 60), RoleLease.acquire, iter([ZeroDivisionError()])
+
+    async def breaks_once(one: RoleLease) -> bool:
+        for error in broken:
+            raise error
+        return await acquire(one)
+
+    monkeypatch.setattr(RoleLease, "acquire", breaks_once)
+    async with keeper.kept():
+        await wait_until(lambda: keeper.held, "the role is acquired", 5)
+    assert list(broken) == []
+
+
 async def test_without_redis_nothing_is_held_and_nothing_breaks() -> None:
     away = Scripts(connect_redis(f"redis://127.0.0.1:{free_port()}/0"))
     with pytest.raises(QueueUnavailable):
