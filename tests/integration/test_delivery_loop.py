@@ -352,7 +352,19 @@ async def test_a_secret_that_does_not_open_is_tried_again_later_and_never_sent_u
     with capture_logs() as logs:
         attempt = await sender.make(leased)
     assert (attempt.status, attempt.error, dialer.sent) == ("pending", "internal", [])
-    assert "delivery.not_built" in {entry["event"] for entry in logs}
+    assert "delivery.broken" in {entry["event"] for entry in logs}
+
+
+async def test_a_dialer_that_breaks_costs_an_attempt_and_not_a_lease_for_ever(pw: Broker) -> None:
+    class Breaking:
+        async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+            raise ZeroDivisionError
+
+    await pw.completed("https://hooks.example/")
+    (leased,) = (await pw.deliveries().claim(8, room=8, loads={})).items
+    sender = Attempter(Breaking(), LivePayloads(pw.queue), OneSecret(), BOX.open, Schedule.parse())
+    attempt = await sender.make(leased)
+    assert (attempt.attempt, attempt.status, attempt.error) == (1, "pending", "internal")
 
 
 async def test_an_attempt_is_one_wide_log_line_without_secrets(pw: Broker) -> None:

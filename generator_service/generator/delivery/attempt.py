@@ -74,14 +74,15 @@ class Attempter:
             callback = Callback.model_validate_json(leased.callback)
             body = await self._body(leased)
             signed = await self._signed(leased, body)
+            return await self._dialer.post(callback.url, {**callback.headers, **signed}, body)
         except TransientError:
             raise
         except PermanentError as error:
             return Answer(http_status=None, error="gone", error_detail=error.message)
         except Exception as error:
-            log.exception("delivery.not_built", document_id=str(leased.document_id), run=leased.run)
+            # A bug, which counts as an attempt: left to its lease, the delivery would be tried for ever.
+            log.exception("delivery.broken", document_id=str(leased.document_id), run=leased.run)
             return Answer(error="internal", error_detail=type(error).__name__)
-        return await self._dialer.post(callback.url, {**callback.headers, **signed}, body)
 
     async def _body(self, leased: LeasedDelivery) -> bytes:
         document = await self._payloads.document_payload(leased.document_id, leased.run)
