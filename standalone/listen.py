@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sys
 import time
 import urllib.error
@@ -99,6 +100,7 @@ class Receiver(ThreadingHTTPServer):
     def __init__(
         self, address: tuple[str, int], secret: str, answering: Answering, show: Callable[[Received], None]
     ) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, _Handler)
         self._secret = secret
         self._answering = answering
@@ -160,7 +162,9 @@ def receiver(
     try:
         return Receiver((host, port), secret, answering or Answering(), lambda received: out(write(received)))
     except OSError as error:
-        raise StartRefused(f"Cannot listen on {host}:{port} ({error.strerror}): choose another --port.") from error
+        raise StartRefused(
+            f"Cannot listen on {host}:{port} ({error.strerror}): choose another --port or --host."
+        ) from error
 
 
 class _Handler(BaseHTTPRequestHandler):

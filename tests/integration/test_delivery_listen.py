@@ -1,6 +1,7 @@
 """`presswork listen`: what it says about good, forged, repeated and failing calls, and where it finds its secret."""
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -98,8 +99,14 @@ def test_listening_ends_after_count_calls(capsys: pytest.CaptureFixture[str]) ->
     assert remedy("127.0.0.1", port) in capsys.readouterr().err
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")
+def test_it_listens_on_an_ipv6_address_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with receiver("::1", 0, SECRET, out=print) as server:
+        assert server.server_address[0] == "::1"
+
+
 def test_a_taken_port_is_refused_in_words() -> None:
-    with listening() as (server, _), pytest.raises(StartRefused, match="choose another --port"):
+    with listening() as (server, _), pytest.raises(StartRefused, match="choose another --port or --host"):
         receiver("127.0.0.1", server.server_port, SECRET, out=print)
 
 

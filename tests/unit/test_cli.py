@@ -178,6 +178,14 @@ def test_the_data_directory_and_every_secret_in_it_are_private(tmp_path: Path) -
         assert {mode(file) for file in data.path.iterdir() if file.is_file()} == {0o600}
 
 
+def test_a_secret_is_on_disk_with_its_name_before_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    with locked(tmp_path / "var") as data:
+        data.secret_key()
+    assert [Path(path).name.rstrip("0123456789") for path in synced] == [".secret.key.", "var"]
+
+
 def test_secrets_are_generated_once(tmp_path: Path) -> None:
     def secrets() -> list[str]:
         with locked(tmp_path / "var") as data:

@@ -1,16 +1,17 @@
 """What `presswork up` says when it is ready: the key goes to a terminal, once, and nowhere else."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from standalone.data_dir import locked
-from standalone.settings import UpSettings
+from standalone.errors import StartRefused
+from standalone.settings import UpSettings, load_up_settings
 from standalone.stack import build_stack
 from standalone.summary import SAMPLE, Summary
 from standalone.up import Herald
@@ -63,18 +64,36 @@ class Said(list[str]):
         self.append(text)
 
 
+def herald(settings: UpSettings, said: Said) -> tuple[Herald, str]:
+    """Make one on a data directory of its own; returns the admin's key, too."""
+    with locked(settings.data_dir) as data:
+        stack = build_stack(settings, data, {})
+        return Herald(settings, data, stack, said, 0.0), stack.admin_key  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("terminal", [False, True])
 @pytest.mark.parametrize("given", ["", "pw_given"])
 def test_up_asks_its_output_whether_it_is_a_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, terminal: bool, given: str
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
-    settings, said = UpSettings(data_dir=tmp_path / "var", admin_key=given, ready_file=None), Said()
-    with locked(settings.data_dir) as data:
-        stack = build_stack(settings, data, {})
-        herald: Any = Herald(settings, data, stack, said, 0.0)  # type: ignore[arg-type]
-        herald.ready({})
-        herald.ready({})
+    said = Said()
+    one, key = herald(load_up_settings(data_dir=tmp_path / "var", admin_key=given, ready_file=None), said)
+    one.ready({})
+    one.ready({})
     (text,) = said
-    assert (stack.admin_key in text) is terminal
+    assert (key in text) is terminal
     assert ("$PRESSWORK_ADMIN_KEY" in text) is bool(given)
+
+
+def test_a_ready_file_that_cannot_be_written_refuses_the_start_and_later_stops_nothing(tmp_path: Path) -> None:
+    said, folder = Said(), tmp_path / "run"
+    one, _ = herald(load_up_settings(data_dir=tmp_path / "var", ready_file=folder / "ready.json"), said)
+    with pytest.raises(StartRefused, match="PRESSWORK_READY_FILE=.* cannot be written .No such file"):
+        one.ready({"api": 1})
+    folder.mkdir()
+    one.ready({"api": 1})
+    assert json.loads((folder / "ready.json").read_text())["pids"] == {"api": 1}
+    shutil.rmtree(folder)
+    one.ready({"api": 2})
+    assert "the pids in it are old" in said[-1]
