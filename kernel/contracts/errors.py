@@ -205,6 +205,7 @@ class DocumentFailed(PermanentError):
 DOCUMENT_ERROR_CODES = {
     "template_error": "The template does not compile, or an expression in it failed with this data.",
     "data_missing": "The template uses a value that the data does not have.",
+    "data_invalid": "The template cannot print a value of the data truthfully.",
     "missing_glyphs": "The document is strict and has characters that no font has: they would be printed as boxes.",
     "unsupported_format": "The template has no source for this format.",
     "render_timeout": "Rendering took longer than the limit (wall clock or CPU).",
