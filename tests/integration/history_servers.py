@@ -78,8 +78,8 @@ def clickhouse_server(directory: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def redis_server(directory: Path) -> Iterator[Server]:
-    with running(Server(EmbeddedRedis(directory, free_port(), "test-password", redis_program()))) as server:
+def redis_server(directory: Path, *, max_memory: str = "1gb") -> Iterator[Server]:
+    with running(Server(EmbeddedRedis(directory, free_port(), "test-password", redis_program(), max_memory))) as server:
         yield server
 
 

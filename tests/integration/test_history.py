@@ -16,9 +16,8 @@ from contracts.errors import DocumentError, HistoryUnavailable
 from contracts.ids import new_id
 from contracts.users import KeyRow, UserRow
 from generator.repository import HistoryRepository
+from tests.integration.history_rows import START, later, row
 from tests.integration.history_servers import Server, free_port, fresh_database
-
-START = 1_790_000_000_000
 
 
 @pytest.fixture
@@ -38,32 +37,6 @@ def documents(clickhouse: ClickHouse) -> DocumentRepository:
 @pytest.fixture
 def users(clickhouse: ClickHouse) -> UserRepository:
     return UserRepository(clickhouse)
-
-
-def row(at: int = START, **changes: object) -> DocumentRow:
-    plain = DocumentRow(
-        document_id=new_id(at),
-        user_id=UUID(int=1),
-        created_at=at,
-        output_format="pdf",
-        template_name="invoice",
-        template_version=3,
-        template_sha256="ab" * 32,
-        priority="normal",
-        lane="lane",
-        seq=1,
-        event="accepted",
-        at=at,
-        status=Status.QUEUED,
-        run=1,
-        attempt=0,
-        queued_at=at,
-    )
-    return DocumentRow.model_validate({**plain.model_dump(), **changes})
-
-
-def later(before: DocumentRow, **changes: object) -> DocumentRow:
-    return DocumentRow.model_validate({**before.model_dump(), "seq": before.seq + 1, "at": before.at + 10, **changes})
 
 
 async def write(clickhouse: ClickHouse, *rows: DocumentRow) -> None:
