@@ -94,11 +94,22 @@ def test_bars_are_as_tall_as_their_values() -> None:
     assert (strip[0]["down"], strip[1]["up"]) == (0, 0)
 
 
-def test_what_is_no_number_is_a_bar_of_nothing() -> None:
-    assert [bar["text"] for bar in chart("soon", None, 3)["strips"][0]] == ["0", "0", "3"]
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ([1, "soon"], "sections[2].chart[1]"),
+        ({"values": [{"label": "a"}]}, "sections[2].chart.values[0].value"),
+        ({"values": 5}, "sections[2].chart.values"),
+        ("chart", "sections[2].chart"),
+    ],
+)
+def test_what_is_no_number_is_refused_with_its_path(given: object, path: str) -> None:
+    with pytest.raises(DocumentFailed) as caught:
+        bars(ENGLISH, given, None, "sections[2].")
+    assert (caught.value.error.code, caught.value.error.data_path) == ("data_invalid", path)
 
 
-@pytest.mark.parametrize("nothing", [None, [], {}, "chart", {"title": "t", "values": None}])
+@pytest.mark.parametrize("nothing", [None, [], {}, {"title": "t", "values": None}])
 def test_nothing_to_draw_is_no_chart(nothing: object) -> None:
     assert bars(ENGLISH, nothing)["strips"] == []
 
@@ -128,7 +139,7 @@ def test_the_lines_of_an_invoice_are_texts() -> None:
 
 @pytest.mark.parametrize(("more", "sku", "unit"), [({}, 0, 0), ({"unit": "h"}, 0, 1), ({"sku": "1", "unit": ""}, 1, 0)])
 def test_columns_that_no_line_fills_take_no_width(more: dict[str, object], sku: bool, unit: bool) -> None:
-    made: dict[str, Any] = lines(ENGLISH, [{"name": "a"}, {"name": "b", **more}])
+    made: dict[str, Any] = lines(ENGLISH, [{"name": "a", "price": 1}, {"name": "b", "price": 1, **more}])
     assert (made["sku"], made["unit"]) == (sku, unit)
     assert (made["widths"]["sku"] > 0, made["widths"]["unit"] > 0) == (sku, unit)
     assert sum(made["widths"].values()) == pytest.approx(PAGE_TWIPS, abs=5)

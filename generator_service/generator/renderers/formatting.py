@@ -170,7 +170,6 @@ def filters(locale: Locale) -> dict[str, Callable[..., object]]:
         "plus": plus,
         "percent_of": percent_of,
         "cents": cents,
-        "line_totals": line_totals,
         "sum_of": sum_of,
         "iban": spaced_iban,
     }
@@ -198,24 +197,6 @@ def cents(value: object, currency: object = None) -> str:
     """Round to the currency's smallest unit, so that printed lines add up to the printed sum."""
     number = parse_number(value)
     return "" if number is None else f"{rounded(number, currency_digits(currency)):f}"
-
-
-def line_totals(items: object, currency: object = None) -> list[object]:
-    """Return each item's `total`, or `qty` (1 if missing) times `price`, rounded; "" where there is neither."""
-    rows = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-    return [_line_total(item, currency) for item in rows]
-
-
-def _line_total(item: dict[str, object], currency: object) -> object:
-    given = item.get("total")
-    if given is not None:
-        return given
-    quantity, price = parse_number(item.get("qty") if item.get("qty") is not None else 1), parse_number(
-        item.get("price")
-    )
-    if quantity is None or price is None:
-        return ""
-    return f"{rounded(quantity * price, currency_digits(currency)):f}"
 
 
 def sum_of(values: object) -> str:

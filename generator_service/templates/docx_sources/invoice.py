@@ -49,21 +49,16 @@ TITLES = {
 VALUES = {key: f"{{{{ i.{key} }}}}" for key in TITLES}
 
 
-def given(name: str) -> str:
-    """Begin an expression: the value if the data has it, otherwise what follows."""
-    return f"{name} if {name} is defined and {name} is not none else"
-
-
 AMOUNTS = (
     'set ru = locale[:2]|lower == "ru"',
     "set seller = seller|default({}, true)",
     "set buyer = buyer|default({}, true)",
     'set code = currency|default("", true)',
-    "set bill = items|default([], true)|lines(code)",
-    f"set sub = {given('subtotal')} bill.totals|sum_of",
-    f"set rate = {given('vat_rate')} ''",
-    f"set tax = {given('vat')} rate|percent_of(sub)|cents(code)",
-    f"set sum_due = {given('total')} (sub|plus(tax) if tax != '' else sub)",
+    "set bill = items|default(none)|lines(code)",
+    "set sub = subtotal|default(none)|given('subtotal', bill.totals|sum_of)",
+    "set rate = vat_rate|default(none)|given('vat_rate', '')",
+    "set tax = vat|default(none)|given('vat', rate|percent_of(sub)|cents(code))",
+    "set sum_due = total|default(none)|given('total', sub|plus(tax) if tax != '' else sub)",
     "set rate_text = rate if '%' in rate|string else rate|number ~ '%'",
     "set iban = seller.iban|default(iban, true)|default('', true)",
 )
@@ -99,8 +94,8 @@ def _heading(document: Document) -> None:
 def _facts(document: Document) -> None:
     table = flush(grid(document, (58, 58, 58)))
     facts = (
-        (said("Invoice number", "Номер счёта"), "{{ number|text }}"),
-        (said("Date of issue", "Дата"), "{{ date|date }}"),
+        (said("Invoice number", "Номер счёта"), '{{ number|default("")|text }}'),
+        (said("Date of issue", "Дата"), '{{ date|default("")|date }}'),
         (
             '{{ ("Оплатить до" if ru else "Due date") if due is defined and due else "" }}',
             '{{ due|default("", true)|date }}',
@@ -217,7 +212,7 @@ def _payment(document: Document) -> None:
     logic(document, "if seller.bank")
     together(line(document, "{{ seller.bank|text }}"))
     logic(document, "endif")
-    line(document, said("Reference", "Назначение") + ": {{ number|text }}")
+    line(document, said("Reference", "Назначение") + ': {{ number|default("")|text }}')
     gap(document, 12)
     logic(document, "endif", "if note is defined and note")
     line(document, "{{ note|text }}", color=QUIET).paragraph_format.right_indent = Mm(WIDTH_MM - 120)

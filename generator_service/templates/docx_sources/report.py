@@ -47,7 +47,7 @@ def build_report() -> Document:
     for tenths in CELL_SIZES:
         _cell_styles(document, tenths)
     document._body.clear_content()
-    logic(document, f"set ru = {RUSSIAN}", "set all = sections|default([], true)")
+    logic(document, f"set ru = {RUSSIAN}", "set all = sections|default(none)|list_at('sections')")
     _front(document)
     _contents(document)
     _chart(document, "chart|default(none)|bars(chart_values|default(none))")
@@ -57,7 +57,7 @@ def build_report() -> Document:
     body = line(document, "{{ text }}")
     body.alignment, body.paragraph_format.space_after = WD_ALIGN_PARAGRAPH.JUSTIFY, Pt(7)
     logic(document, "endfor")
-    _chart(document, "s.chart|default(none)|bars(s.chart_values|default(none))")
+    _chart(document, "s.chart|default(none)|bars(s.chart_values|default(none), 'sections[' ~ loop.index0 ~ '].')")
     _table(document)
     logic(document, "endfor")
     footer(document, '{{ title|default("")|text }}')
@@ -74,7 +74,7 @@ def _cell_styles(document: Document, tenths: int) -> None:
 
 def _heading(document: Document) -> None:
     """Begin a section; the first of more than three begins a page."""
-    heading = document.add_paragraph("{{ s.title|text }}", style="Heading 1")
+    heading = document.add_paragraph('{{ s.title|default("")|text }}', style="Heading 1")
     heading.paragraph_format.page_break_before = True
     breaking = heading._p.pPr.find(qn("w:pageBreakBefore"))
     breaking.set(qn("w:val"), "{{ 'true' if loop.first and all|length > 3 else 'false' }}")
@@ -82,7 +82,7 @@ def _heading(document: Document) -> None:
 
 
 def _front(document: Document) -> None:
-    line(document, "{{ title|text }}", size=26, bold=True).paragraph_format.space_before = Pt(14)
+    line(document, '{{ title|default("")|text }}', size=26, bold=True).paragraph_format.space_before = Pt(14)
     logic(document, "if subtitle is defined and subtitle")
     line(document, "{{ subtitle|text }}", size=13, color=QUIET)
     logic(document, "endif")
@@ -102,7 +102,7 @@ def _contents(document: Document) -> None:
     title = line(document, said("Contents", "Содержание"), size=11, bold=True)
     title.paragraph_format.space_before, title.paragraph_format.space_after = Pt(12), Pt(4)
     logic(document, "for s in all")
-    _link(document.add_paragraph(), "section{{ loop.index }}", "{{ s.title|text }}")
+    _link(document.add_paragraph(), "section{{ loop.index }}", '{{ s.title|default("")|text }}')
     logic(document, "endfor", "endif")
     gap(document, 6)
 

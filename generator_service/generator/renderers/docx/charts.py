@@ -6,7 +6,7 @@ Word, LibreOffice and the like all draw them, and the numbers stay text. The loo
 import math
 from dataclasses import dataclass
 
-from contracts.notation import parse_number
+from generator.renderers.docx.demands import amount_at, list_at
 from generator.renderers.formatting import Locale
 
 _PAGE_MM, _PLOT_MM, _THICKEST_MM = 174, 46, 12
@@ -25,15 +25,18 @@ class _Bar:
     value: float
 
 
-def bars(locale: Locale, chart: object, values: object = None) -> dict[str, object]:
+def bars(locale: Locale, chart: object, values: object = None, prefix: str = "") -> dict[str, object]:
     """Draw a chart: a list of numbers or {label, value}, {title?, values}, or else the plain list `values`.
+
+    `prefix` is the path of what the chart belongs to, for errors: DocumentFailed data_invalid for what is no number.
 
     Returns `title`, `strips` (rows of bars: label, text, and `up` or `down`, heights in twips), the strips' heights
     `above` and `below` zero (0 if nothing is below), `width` of a bar's cell (of 5000), the space `beside` a bar
-    (twips) and the captions' `size` (half points); no strips if there is nothing to draw. What is no number is 0.
+    (twips) and the captions' `size` (half points); no strips if there is nothing to draw.
     """
-    title, given = _given(chart, values)
-    drawn = [_bar(locale, bar, number) for number, bar in enumerate(given, 1)]
+    title, given, place = _given(chart, values)
+    given = list_at(given, prefix + place)
+    drawn = [_bar(locale, bar, number, f"{prefix}{place}[{number - 1}]") for number, bar in enumerate(given, 1)]
     if not drawn:
         return {"title": "", "strips": []}
     longest = max(len(bar.text) for bar in drawn)
@@ -49,19 +52,17 @@ def bars(locale: Locale, chart: object, values: object = None) -> dict[str, obje
     }
 
 
-def _given(chart: object, values: object) -> tuple[object, list[object]]:
+def _given(chart: object, values: object) -> tuple[object, object, str]:
+    """Return the title, the values and where they are in the data."""
     if isinstance(chart, dict):
-        title, values = chart.get("title"), chart.get("values")
-    else:
-        title, values = None, chart if isinstance(chart, list) else values
-    return title, values if isinstance(values, list) else []
+        return chart.get("title"), chart.get("values"), "chart.values"
+    return (None, values, "chart_values") if chart is None else (None, chart, "chart")
 
 
-def _bar(locale: Locale, bar: object, number: int) -> _Bar:
+def _bar(locale: Locale, bar: object, number: int, place: str) -> _Bar:
     label, value = (bar.get("label"), bar.get("value")) if isinstance(bar, dict) else (None, bar)
-    parsed = parse_number(value)
-    text = "0" if parsed is None else locale.number(value)
-    return _Bar(locale.text(label) or str(number), text, float(parsed or 0))
+    amount = amount_at(value, place + ".value" if isinstance(bar, dict) else place)
+    return _Bar(locale.text(label) or str(number), locale.number(value), float(amount))
 
 
 def _strips(drawn: list[_Bar], longest: int) -> list[list[_Bar]]:

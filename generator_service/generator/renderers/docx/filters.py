@@ -5,6 +5,7 @@ from functools import partial
 
 from generator.renderers import formatting
 from generator.renderers.docx.charts import bars
+from generator.renderers.docx.demands import given, list_at
 from generator.renderers.docx.lines import lines
 from generator.renderers.docx.tables import table
 from generator.renderers.formatting import Locale
@@ -14,6 +15,8 @@ def filters(locale: Locale) -> dict[str, Callable[..., object]]:
     """Return every filter by name, for one locale."""
     return {
         **formatting.filters(locale),
+        "given": given,
+        "list_at": list_at,
         "paragraphs": partial(paragraphs, locale),
         "lines": partial(lines, locale),
         "table": partial(table, locale),

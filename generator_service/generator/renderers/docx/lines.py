@@ -1,6 +1,7 @@
 """The lines of an invoice as texts, all in one call: a filter call per cell would cost more than the rest."""
 
-from generator.renderers.formatting import Locale, line_totals
+from generator.renderers.docx.demands import amount_at, list_at
+from generator.renderers.formatting import Locale, currency_digits, rounded
 
 #: Millimetres, as in invoice.typ; prices and amounts grow with their longest number, the name takes the rest.
 _PAGE, _NUMBER, _SKU, _QUANTITY, _UNIT, _PRICE, _AMOUNT = 174, 9, 25, 16, 14, 25, 29
@@ -13,16 +14,29 @@ _TWIPS = 1440 / 25.4
 def lines(locale: Locale, items: object, currency: object = None) -> dict[str, object]:
     """Write an invoice's items: `rows` of texts, their `totals` (to add up), whether one has a `sku` or a `unit`.
 
-    `widths` are those of the columns in twentieths of a point, with what is left for the name.
+    `widths` are those of the columns in twentieths of a point, with what is left for the name. Raises DocumentFailed
+    data_invalid for a line without an amount.
     """
-    known = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-    totals = line_totals(known, currency)
+    known = [item if isinstance(item, dict) else {} for item in list_at(items, "items")]
+    totals = [_total(item, f"items[{index}].", currency) for index, item in enumerate(known)]
     rows = [
         _row(locale, number, item, total, currency)
         for number, (item, total) in enumerate(zip(known, totals, strict=True), 1)
     ]
     sku, unit = any(row["sku"] for row in rows), any(row["unit"] for row in rows)
     return {"rows": rows, "totals": totals, "sku": sku, "unit": unit, "widths": _widths(rows, sku, unit)}
+
+
+def _total(item: dict[str, object], place: str, currency: object) -> object:
+    """Return a line's `total` as given, or `qty` (1 if missing) times `price`, rounded."""
+    given, quantity = item.get("total"), item.get("qty")
+    if given is not None:
+        amount_at(given, place + "total")
+        return given
+    amount = amount_at(1 if quantity is None else quantity, place + "qty") * amount_at(
+        item.get("price"), place + "price"
+    )
+    return f"{rounded(amount, currency_digits(currency)):f}"
 
 
 def _row(locale: Locale, number: int, item: dict[str, object], total: object, currency: object) -> dict[str, str]:
