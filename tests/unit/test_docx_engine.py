@@ -307,6 +307,16 @@ def test_a_missing_value_is_an_error_if_strict(engines: Engines) -> None:
     assert found.hint == "The data has `items[].prise`: is that meant?"
 
 
+def test_a_missing_value_is_missed_through_a_filter_too(engines: Engines) -> None:
+    """Filters in Python see None for a missing value, as for null."""
+    source = paragraphs("{{ total|money }}{{ a.total|money('EUR') }}{{ none_yet|default(1)|money }}")
+    rendered = render(engines, source, {"a": {}, "none_yet": None})
+    assert [re.findall("`(.*?)`", one.message) for one in rendered.warnings] == [["total"], ["a.total"]]
+    found = error(engines, paragraphs("{{ total|money }}"), {"totl": 1}, strict=True)
+    assert (found.code, found.data_path, found.tag) == ("data_missing", "total", "{{ total|money }}")
+    assert render(engines, paragraphs("[{{ total|money }}]"), {"total": None}, strict=True).warnings == ()
+
+
 @pytest.mark.parametrize("strict", [False, True])
 def test_an_attribute_of_a_missing_value_is_always_an_error(engines: Engines, strict: bool) -> None:
     found = error(engines, paragraphs("{{ buyer.name }}"), {"buyr": {"name": "A"}}, strict=strict)
