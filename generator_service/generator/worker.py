@@ -198,16 +198,28 @@ class Worker:
             await self._hand_over(claim, result, rendered)
 
     async def _rendered(self, claim: Claim) -> "Timed":
-        request = await self._load(claim.job)
+        request = await self._loaded(claim)
         await self._take_process()
         try:
-            if await self._started.submit(claim.ref) == "stale":
-                raise NotOurs()
+            await self._start(claim)
             began = time.perf_counter()
             rendered = await self._pool.render(request, claim.job.options.timeout_s)
         finally:
             self._processes.release()
         return Timed(rendered, _ms_since(began))
+
+    async def _loaded(self, claim: Claim) -> RenderRequest:
+        """Load what the render needs. An error here is an attempt, too, and the queue ends only what has started."""
+        try:
+            return await self._load(claim.job)
+        except Exception as error:
+            flaw = error
+        await self._start(claim)
+        raise flaw
+
+    async def _start(self, claim: Claim) -> None:
+        if await self._started.submit(claim.ref) == "stale":
+            raise NotOurs()
 
     async def _load(self, job: GenerationJob) -> RenderRequest:
         return RenderRequest(
