@@ -18,6 +18,7 @@ from contracts.errors import (
     PressworkError,
     TransientError,
     Unauthorized,
+    in_short,
 )
 
 log = structlog.get_logger(__name__)
@@ -190,7 +191,7 @@ def _validation_error(request: Request, error: Exception) -> Response:
         context = found[0].get("ctx", {}).get("error", "it cannot be parsed")
         return problem(request, "malformed_json", f"The body is not valid JSON: {context}.")
     flaws = [_flaw_of(item) for item in found]
-    detail = "; ".join(f"{flaw.pointer}: {flaw.detail}".removeprefix(": ") for flaw in flaws[:3])
+    detail = in_short([f"{flaw.pointer}: {flaw.detail}".removeprefix(": ") for flaw in flaws], "; ")
     return problem(request, "invalid_request", detail, errors=[flaw_view(flaw) for flaw in flaws])
 
 

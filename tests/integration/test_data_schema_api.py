@@ -37,3 +37,11 @@ async def test_a_template_without_a_schema_takes_any_data_and_says_so(api: Api) 
     assert (await api.admin.get("/v1/templates/free/schema")).status_code == 404
     body = {"template": "free", "format": "pdf", "data": {"to": []}}
     assert (await api.admin.post("/v1/documents", json=body)).status_code == 202
+
+
+async def test_the_detail_of_a_request_with_many_flaws_says_how_many_more_there_are(api: Api) -> None:
+    problem = (
+        await api.admin.post("/v1/documents", json={"a": 1, "b": 2, "c": 3, "d": 4, "template": "letter"})
+    ).json()
+    assert len(problem["errors"]) == 4
+    assert problem["detail"].endswith(" (and 1 more)")
