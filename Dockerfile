@@ -10,8 +10,7 @@ ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 FROM ${PYTHON_IMAGE} AS base
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1 \
-    PYTHONPATH=/srv:/srv/kernel:/srv/generator_service
+    PYTHONUNBUFFERED=1
 RUN groupadd --gid 10001 presswork \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin presswork \
  && install -d -o presswork -g presswork /data
@@ -48,7 +47,10 @@ CMD ["python", "-P", "-m", "app"]
 # ---- everything in one: docker run -p 8000:8000 -p 8001:8001 -v presswork:/data presswork/standalone
 
 FROM locked AS standalone-packages
+# chDB's Python package asks for these (330 MB); the embedded node loads chDB's library without that package.
 RUN deploy/docker/install --only main,standalone
+WORKDIR /opt/venv/lib/python3.12/site-packages
+RUN rm -r numpy numpy-* numpy.libs pandas pandas-* pyarrow pyarrow-*
 
 FROM base AS standalone
 COPY --from=standalone-packages /opt/venv /opt/venv

@@ -6,6 +6,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.api.intake import IntakeGate
+from app.api.protocol import ProblemProtocol
 from app.main import create_app
 from app.settings import ApiSettings
 from backends.settings import load_settings
@@ -26,8 +27,14 @@ class DrainingServer(uvicorn.Server):
 def main() -> None:
     settings = load_settings(ApiSettings)
     app = create_app(settings)
-    config = uvicorn.Config(
+    DrainingServer(server_config(settings, app), app).run()
+
+
+def server_config(settings: ApiSettings, app: FastAPI) -> uvicorn.Config:
+    """Say how the application is served."""
+    return uvicorn.Config(
         IntakeGate(app, app.state.intake),
+        http=ProblemProtocol,
         host=settings.host,
         port=settings.api_port,
         log_config=None,
@@ -35,7 +42,6 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=int(settings.drain_s),
     )
-    DrainingServer(config, app).run()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from app.api.errors import internal_problem
 from app.api.gate import StartupGate
 from app.api.intake import Intake
 from app.api.limits import BodyLimit
-from app.api.openapi import ProblemBody, add_schema
+from app.api.openapi import complete
 from app.api.schemas import Limits
 from app.repository.deliveries import DeliveryRepository
 from app.repository.documents import DocumentRepository
@@ -91,7 +91,7 @@ def create_app(settings: ApiSettings, backends: Backends | None = None) -> FastA
     for part in (users, templates, documents, content, webhooks, system):
         app.include_router(part.router)
     app.mount("/docs/assets", StaticFiles(directory=SWAGGER_UI), name="docs_assets")
-    add_schema(app, ProblemBody)
+    complete(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(StartupGate, readiness=app.state.readiness)
     app.add_middleware(

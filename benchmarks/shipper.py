@@ -1,32 +1,27 @@
-"""How fast events get from the stream into ClickHouse (embedded servers): `python benchmarks/shipper.py [events]`.
+"""How fast events get from the stream into ClickHouse (embedded servers): `python -m benchmarks.shipper [events]`.
 
 Three events for each document (accepted, started, completed), as the queue writes them. Prints one JSON object.
 """
 
 import asyncio
 import json
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from backends.blobs import FileBlobStore
 from backends.clickhouse import ClickHouse
-from backends.embedded.clickhouse import EmbeddedClickHouse
-from backends.embedded.redis import EmbeddedRedis, find_executable
-from backends.embedded.tether import tethered
 from backends.migrations.runner import migrate
 from backends.redis import connect_redis
 from backends.role_lease import RoleLease
 from backends.scripts import Scripts
-from contracts.documents import DocumentRow, Result, Status
+from contracts.documents import DocumentRow, Result
 from contracts.ids import new_id, now_ms
 from generator.shipper import Shipper
+from tests.integration.history_rows import later, row
+from tests.integration.history_servers import clickhouse_server, redis_server
 
-CLICKHOUSE_PORT, REDIS_PORT = 17290, 17291
 RESULT = Result(
     key="results/x/1", bytes=43_210, sha256="cd" * 32, pages=3, content_type="application/pdf", filename="a.pdf"
 )
@@ -34,37 +29,11 @@ RESULT = Result(
 
 def rows_of_document() -> list[DocumentRow]:
     """Make the three rows of a document's life."""
-    at = now_ms()
-    user = new_id(at)
-    accepted = DocumentRow(
-        document_id=new_id(at),
-        user_id=user,
-        created_at=at,
-        output_format="pdf",
-        template_name="invoice",
-        template_version=3,
-        template_sha256="ab" * 32,
-        priority="normal",
-        lane=str(user),
-        metadata={"order": "INV-2026-000017"},
-        seq=1,
-        event="accepted",
-        at=at,
-        status=Status.QUEUED,
-        run=1,
-        attempt=0,
-        queued_at=at,
-    )
-    started = {
-        "seq": 2,
-        "event": "started",
-        "status": Status.RENDERING,
-        "attempt": 1,
-        "started_at": at + 5,
-        "worker": "w1",
-    }
-    ended = {"seq": 3, "event": "completed", "status": Status.COMPLETED, "completed_at": at + 9, "result": RESULT}
-    return [accepted, accepted.model_copy(update=started), accepted.model_copy(update={**started, **ended})]
+    user = new_id()
+    accepted = row(now_ms(), user_id=user, lane=str(user), metadata={"order": "INV-2026-000017"})
+    started = later(accepted, event="started", status="rendering", attempt=1, started_at=accepted.at + 5, worker="w1")
+    ended = {"event": "completed", "status": "completed", "completed_at": accepted.at + 20, "result": RESULT}
+    return [accepted, started, later(started, **ended)]
 
 
 async def fill(scripts: Scripts, events: int, *, hashes: bool) -> int:
@@ -78,8 +47,8 @@ async def fill(scripts: Scripts, events: int, *, hashes: bool) -> int:
                     fields = ("status", "completed", "seq", "3", "shipped", "0", "delivery_status", "none")
                     pipe.hset(f"{scripts.prefix}doc:{rows[0].document_id}", items=list(fields))
                     pipe.set(f"{scripts.prefix}job:{rows[0].document_id}", "x" * 1500)
-                for row in rows:
-                    line = row.model_dump_json()
+                for one in rows:
+                    line = one.model_dump_json()
                     size += len(line)
                     pipe.xadd(f"{scripts.prefix}events", {"d": line})
             await pipe.execute()
@@ -114,33 +83,23 @@ async def measure(events: int, folder: Path, clickhouse: ClickHouse, redis_url: 
     return report
 
 
-@contextmanager
-def running(command: list[str]) -> Iterator[int]:
-    process = subprocess.Popen(tethered(command), stdout=subprocess.DEVNULL)
+async def measured(events: int, folder: Path, clickhouse_url: str, redis_url: str) -> dict[str, float]:
+    clickhouse = ClickHouse(clickhouse_url)
     try:
-        yield process.pid
+        return await measure(events, folder, clickhouse, redis_url)
     finally:
-        process.kill()
-        process.wait()
-
-
-async def measured(events: int, folder: Path, node: EmbeddedClickHouse, broker: EmbeddedRedis, pids: list[int]) -> None:
-    while not (await node.is_ready(pids[0]) and await broker.is_ready(pids[1])):
-        await asyncio.sleep(0.02)
-    clickhouse = ClickHouse(node.url)
-    print(json.dumps(await measure(events, folder, clickhouse, broker.url), indent=2))
-    await clickhouse.close()
+        await clickhouse.close()
 
 
 def main(events: int) -> None:
     with tempfile.TemporaryDirectory(prefix="presswork-shipper-") as name:
         folder = Path(name)
-        node = EmbeddedClickHouse(folder / "clickhouse", CLICKHOUSE_PORT, "benchmark", marker="benchmark")
-        broker = EmbeddedRedis(folder / "redis", REDIS_PORT, "benchmark", find_executable(), max_memory="4gb")
-        node.prepare()
-        broker.prepare()
-        with running(node.command) as node_pid, running(broker.command) as broker_pid:
-            asyncio.run(measured(events, folder, node, broker, [node_pid, broker_pid]))
+        with (
+            clickhouse_server(folder / "clickhouse") as node,
+            redis_server(folder / "redis", max_memory="4gb") as broker,
+        ):
+            report = asyncio.run(measured(events, folder, node.url, broker.url))
+    print(json.dumps(report, indent=2))
 
 
 if __name__ == "__main__":

@@ -100,7 +100,12 @@ def give_work(stack: Stack) -> str:
 
 def shoot(browser: Browser, stack: Stack, document_id: str) -> None:
     """Take every picture that README and docs show."""
-    pages = {"overview": "/", "documents": "/documents", "document": f"/documents/{document_id}", "templates": "/templates"}
+    pages = {
+        "overview": "/",
+        "documents": "/documents",
+        "document": f"/documents/{document_id}",
+        "templates": "/templates",
+    }
     for theme in ("light", "dark"):
         page = logged_in(browser, stack, DESKTOP, theme)
         for name, path in pages.items():

@@ -70,9 +70,8 @@ def listen(
     secret: Annotated[
         str | None, _setting("WEBHOOK_SECRET", "Signing secret, whsec_...", "the one of the key's user")
     ] = None,
-    api_url: Annotated[
-        str, _setting("PUBLIC_URL", "Where to ask for the secret.", "http://127.0.0.1:8000")
-    ] = "http://127.0.0.1:8000",
+    api_port: Annotated[int | None, _setting("API_PORT", "Port of the User API to ask for it.", "8000")] = None,
+    api_url: Annotated[str | None, _setting("PUBLIC_URL", "Ask there instead.", "the API port of this machine")] = None,
     key: Annotated[str | None, _setting("ADMIN_KEY", "API key to ask with.", "the one in the data directory")] = None,
     data_dir: Annotated[str, _setting("DATA_DIR", "Data directory of `presswork up`.", "./var")] = "./var",
     status: Annotated[int, typer.Option(help="Status to answer with.", min=200, max=599)] = 200,
@@ -82,15 +81,17 @@ def listen(
 ) -> None:
     """Receive webhooks on this machine: verify each signature and print what came.
 
-    Give its address as `callback_url` and start Presswork with PRESSWORK_WEBHOOK_ALLOW_CIDRS=127.0.0.1/32.
+    Give its address as `callback_url` and start Presswork with PRESSWORK_WEBHOOK_ALLOW_HOSTS=127.0.0.1:9000.
     """
     from standalone.listen import listen as run
+    from standalone.settings import load_up_settings
 
+    settings = load_up_settings(api_port=api_port)
     run(
         host,
         port,
         secret,
-        api_url=api_url,
+        api_url=api_url or settings.url(settings.api_port),
         key=key,
         data_dir=data_dir,
         status=status,

@@ -4,6 +4,7 @@ Children write to files, not to pipes through this process: a paused terminal th
 survives the supervisor.
 """
 
+import contextlib
 import json
 import shutil
 import threading
@@ -40,6 +41,7 @@ class Tail:
     def rotate(self, limit_bytes: int) -> None:
         """Copy a file that has grown too large aside and empty it. Its writers append, so they go on at its start."""
         if self.offset > limit_bytes:
+            previous(self.path).touch(mode=0o600)
             shutil.copyfile(self.path, previous(self.path))
             with open(self.path, "r+b") as file:
                 file.truncate()
@@ -75,8 +77,10 @@ class Console(threading.Thread):
         while not last_round:
             last_round = self._closed.wait(POLL_S)
             for name, tail in self._tails.items():
-                self._show(name, tail)
-                tail.rotate(self._limit_bytes)
+                # Somebody removed it, or there is no room to move it aside: the others go on.
+                with contextlib.suppress(OSError):
+                    self._show(name, tail)
+                    tail.rotate(self._limit_bytes)
             while self._said:
                 self._write(self._said.popleft())
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sys
 import time
 import urllib.error
@@ -14,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock
 
+from contracts.targets import remedy
 from contracts.webhooks import NotVerified, secret_key, verify
 from standalone.errors import StartRefused, UsageError
 
@@ -98,6 +100,7 @@ class Receiver(ThreadingHTTPServer):
     def __init__(
         self, address: tuple[str, int], secret: str, answering: Answering, show: Callable[[Received], None]
     ) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, _Handler)
         self._secret = secret
         self._answering = answering
@@ -159,7 +162,9 @@ def receiver(
     try:
         return Receiver((host, port), secret, answering or Answering(), lambda received: out(write(received)))
     except OSError as error:
-        raise StartRefused(f"Cannot listen on {host}:{port} ({error.strerror}): choose another --port.") from error
+        raise StartRefused(
+            f"Cannot listen on {host}:{port} ({error.strerror}): choose another --port or --host."
+        ) from error
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -210,12 +215,11 @@ def _to_stdout(text: str) -> None:
 
 
 def _welcome(host: str, port: int) -> str:
-    shown = f"[{host}]" if ":" in host else host
-    reachable = "127.0.0.1" if host in ("0.0.0.0", "::") else shown
+    reachable = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    url = f"http://[{reachable}]:{port}/" if ":" in reachable else f"http://{reachable}:{port}/"
     return (
-        f'Listening on http://{shown}:{port}/. In a document request: "callback_url": "http://{reachable}:{port}/".\n'
-        f"Presswork refuses private addresses unless it was started with\n"
-        f"  PRESSWORK_WEBHOOK_ALLOW_HOSTS={reachable}:{port}\n"
+        f'Listening on {host}, port {port}. In a document request: "callback_url": "{url}".\n'
+        f"Presswork calls no private address by itself. {remedy(reachable, port)}\n"
         "Ctrl-C ends."
     )
 
@@ -239,8 +243,8 @@ def _ask(api_url: str, key: str) -> str:
         reason = f"HTTP {error.code}"
     except (OSError, ValueError) as error:
         reason = str(error)
-    remedy = f"give --secret whsec_..., set {SECRET_VARIABLE}, or check --api-url and --key."
-    raise NoSecret(f"{api_url} did not give the webhook secret ({reason}): {remedy}")
+    way_out = f"give --secret whsec_..., set {SECRET_VARIABLE}, or check --api-port, --api-url and --key."
+    raise NoSecret(f"{api_url} did not give the webhook secret ({reason}): {way_out}")
 
 
 def _object(text: bytes) -> Mapping[str, object]:

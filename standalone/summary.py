@@ -5,6 +5,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+KEY_VARIABLE = "PRESSWORK_ADMIN_KEY"
 SAMPLE = {
     "template": "invoice",
     "format": "pdf",
@@ -24,15 +25,20 @@ SAMPLE = {
 
 @dataclass(frozen=True)
 class Summary:
-    """The facts of one start. `urls` are the bases of both services as this machine reaches them."""
+    """The facts of one start. The URLs are the bases of both services as this machine reaches them.
+
+    `key_file` holds the admin's key; None: PRESSWORK_ADMIN_KEY does.
+    """
 
     api_url: str
     generator_url: str
     admin_key: str
+    key_file: Path | None
     data_dir: Path
     took_s: float
 
-    def text(self) -> str:
+    def text(self, *, to_terminal: bool) -> str:
+        """Write it for people. The key itself is for their eyes only: what is no terminal may be a log file."""
         return "\n".join(
             [
                 "",
@@ -41,7 +47,7 @@ class Summary:
                 f"  API        {self.api_url}/v1",
                 f"  API docs   {self.api_url}/docs",
                 f"  Admin      {self.generator_url}/   (any name, the key as password)",
-                f"  Admin key  {self.admin_key}",
+                f"  Admin key  {self.admin_key if to_terminal else f'in {self.key_file or KEY_VARIABLE}'}",
                 f"  Data       {self.data_dir}",
                 "",
                 "Make a PDF:",
@@ -54,14 +60,13 @@ class Summary:
         )
 
     def curl(self) -> str:
-        """Return one line that bash runs as it is: it writes invoice.pdf."""
-        parts = [
-            *("curl", "-sSf", f"{self.api_url}/v1/documents"),
-            *("-H", f"Authorization: Bearer {self.admin_key}"),
+        """Return one line that bash runs as it is: it writes invoice.pdf. The shell puts the key in."""
+        key = f"$(cat {shlex.quote(str(self.key_file))})" if self.key_file else f"${KEY_VARIABLE}"
+        rest = [
             *("-H", "Content-Type: application/json", "-H", "Accept: application/pdf"),
             *("-d", json.dumps(SAMPLE, separators=(",", ":")), "-o", "invoice.pdf"),
         ]
-        return shlex.join(parts)
+        return f'curl -sSf {self.api_url}/v1/documents -H "Authorization: Bearer {key}" {shlex.join(rest)}'
 
     def as_json(self, pids: dict[str, int]) -> str:
         """Return the content of PRESSWORK_READY_FILE: for programs that start `presswork up` and wait for it."""

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TextIO
 
 import structlog
@@ -14,6 +15,7 @@ from structlog.typing import FilteringBoundLogger, Processor
 from backends.embedded.private_files import write_private
 from standalone.console import Console, fresh_log
 from standalone.data_dir import DataDir, locked
+from standalone.errors import StartRefused
 from standalone.ports import require_free
 from standalone.settings import UpSettings
 from standalone.stack import Stack, build_stack
@@ -69,14 +71,25 @@ class Herald:
             api_url=self._settings.url(self._settings.api_port),
             generator_url=self._settings.url(self._settings.generator_port),
             admin_key=self._stack.admin_key,
+            key_file=None if self._settings.admin_key else self._data.admin_key_file,
             data_dir=self._data.path,
             took_s=time.monotonic() - self._started_at,
         )
+        if self._settings.ready_file:
+            self._write(self._settings.ready_file, summary.as_json(pids))
         if not self._said:
             self._said = True
-            self._console.say(summary.text())
-        if self._settings.ready_file:
-            write_private(self._settings.ready_file, summary.as_json(pids))
+            self._console.say(summary.text(to_terminal=sys.stdout.isatty()))
+
+    def _write(self, ready_file: Path, facts: str) -> None:
+        """Write the file; the first time it must work, later a full disk shall not stop what runs."""
+        try:
+            write_private(ready_file, facts)
+        except OSError as error:
+            flaw = f"PRESSWORK_READY_FILE={ready_file} cannot be written ({error.strerror})"
+            if not self._said:
+                raise StartRefused(f"{flaw}: name a file in a folder that exists and is yours.") from error
+            self._console.say(f"{flaw}: the pids in it are old.")
 
     def gone(self) -> None:
         if self._settings.ready_file:

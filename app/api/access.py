@@ -3,22 +3,19 @@
 A route without a mark does not start the application: a new endpoint cannot be open by accident.
 """
 
-import json
-import re
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
-from pydantic_core import from_json
 from starlette.responses import Response
 
-from app.api.errors import problem
+from app.api.errors import pointer_step, problem
+from app.api.strict_json import StrictRequest
 from app.services.auth import Principal
 from contracts.errors import Flaw, Forbidden, Invalid, Unauthorized
 from contracts.users import Role
-
-HUGE_NUMBER = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{300}")
 
 F = TypeVar("F", bound=Callable[..., Any])
 EVERYONE: tuple[Role, ...] = ("admin", "member", "viewer")
@@ -27,35 +24,30 @@ PUBLIC: tuple[Role, ...] = ()
 
 def allow(*roles: Role) -> Callable[[F], F]:
     """Mark an endpoint with the roles that may call it."""
-    return _mark(roles)
+    return _mark("presswork_roles", roles)
 
 
 def public(endpoint: F) -> F:
     """Mark an endpoint that needs no key."""
-    return _mark(PUBLIC)(endpoint)
+    return _mark("presswork_roles", PUBLIC)(endpoint)
 
 
-def _mark(value: object) -> Callable[[F], F]:
+def takes_map(name: str) -> Callable[[F], F]:
+    """Mark an endpoint that takes `name[key]=value` as often as there are keys."""
+    return _mark("presswork_map", name)
+
+
+def linked_by(parameter: str) -> Callable[[F], F]:
+    """Mark an endpoint whose URL with this parameter is a link: browsers and mail clients add parameters to links."""
+    return _mark("presswork_link", parameter)
+
+
+def _mark(name: str, value: object) -> Callable[[F], F]:
     def mark(endpoint: F) -> F:
-        setattr(endpoint, "presswork_roles", value)  # noqa: B010 - functions have no declared attributes
+        setattr(endpoint, name, value)
         return endpoint
 
     return mark
-
-
-class StrictRequest(Request):
-    """Parses JSON strictly: no NaN, bounded depth, UTF-8 only."""
-
-    async def json(self) -> Any:
-        if not hasattr(self, "_strict_json"):
-            try:
-                body = await self.body()
-                self._strict_json = from_json(body, allow_inf_nan=False)
-                if HUGE_NUMBER.search(body):
-                    json.dumps(self._strict_json, allow_nan=False)  # 1e999 is read as infinity: it cannot be stored
-            except ValueError as error:
-                raise json.JSONDecodeError(str(error), "", 0) from error
-        return self._strict_json
 
 
 class GuardedRoute(APIRoute):
@@ -70,7 +62,7 @@ class GuardedRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        known = query_names(self)
+        flaws_of = query_flaws(self)
 
         async def guarded(request: Request) -> Response:
             request = StrictRequest(request.scope, request.receive)
@@ -78,17 +70,49 @@ class GuardedRoute(APIRoute):
                 request.state.principal = await authenticate(request)
                 if request.state.principal.role not in self.roles:
                     raise Forbidden()
-            if unknown := [name for name in request.query_params if name not in known and not _mapped(name, known)]:
-                raise Invalid(
-                    *(Flaw(f"/{name}", "There is no such query parameter.", "unknown_field") for name in unknown)
-                )
-            if self.body_field is not None and not _is_json(request):
-                return problem(
-                    request, "unsupported_media_type", "Send the body as JSON: Content-Type: application/json."
-                )
+            if request.scope["query_string"] and (flaws := flaws_of(request)):
+                raise Invalid(*flaws)
+            if self.body_field is not None:
+                if not _is_json(request):
+                    return problem(
+                        request, "unsupported_media_type", "Send the body as JSON: Content-Type: application/json."
+                    )
+                await request.refuse_repeated_keys()
             return await handle(request)
 
         return guarded
+
+
+def query_flaws(route: GuardedRoute) -> Callable[[Request], list[Flaw]]:
+    """Return what finds the route's unknown parameters, and those given twice, of which one would be lost unsaid."""
+    known = query_names(route)
+    map_ = getattr(route.endpoint, "presswork_map", None)
+    link = getattr(route.endpoint, "presswork_link", None)
+
+    def find(request: Request) -> list[Flaw]:
+        given = Counter(name for name, _ in request.query_params.multi_items())
+        mine = {name for name in given if name in known or _in_map(name, map_)}
+        unknown = [] if link in given else [name for name in given if name not in mine]
+        repeated = [name for name in given if name in mine and given[name] > 1]
+        return [
+            *(Flaw(pointer_step(name), "There is no such query parameter.", "unknown_field") for name in unknown),
+            *(Flaw(pointer_step(name), "This parameter is given twice.", "repeated_parameter") for name in repeated),
+        ]
+
+    return find
+
+
+def query_names(route: APIRoute) -> set[str]:
+    """Collect the query parameters that a route declares."""
+    names: set[str] = set()
+    for field in route.dependant.query_params:
+        fields = getattr(field.field_info.annotation, "model_fields", None)
+        names |= {info.alias or name for name, info in fields.items()} if fields else {field.alias}
+    return names
+
+
+def _in_map(name: str, map_: str | None) -> bool:
+    return map_ is not None and name.startswith(f"{map_}[") and name.endswith("]")
 
 
 async def authenticate(request: Request) -> Principal:
@@ -99,19 +123,6 @@ async def authenticate(request: Request) -> Principal:
     principal = await request.app.state.services.auth.authenticate(key.strip())
     request.state.user_id = principal.user.user_id
     return cast(Principal, principal)
-
-
-def query_names(route: APIRoute) -> set[str]:
-    """Collect the query parameters of a route; `name[*]` stands for a map such as metadata[k]=v."""
-    names: set[str] = set(getattr(route.endpoint, "presswork_maps", ()))
-    for field in route.dependant.query_params:
-        fields = getattr(field.field_info.annotation, "model_fields", None)
-        names |= {info.alias or name for name, info in fields.items()} if fields else {field.alias}
-    return names
-
-
-def _mapped(name: str, known: set[str]) -> bool:
-    return name.endswith("]") and f"{name.partition('[')[0]}[*]" in known
 
 
 def _is_json(request: Request) -> bool:

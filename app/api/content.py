@@ -5,19 +5,19 @@ import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 from urllib.parse import quote
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from app.api.access import GuardedRoute, authenticate, public
+from app.api.access import GuardedRoute, authenticate, linked_by, public
 from app.api.document_schemas import ContentQuery
 from app.api.errors import problem
-from app.api.openapi import errors
+from app.api.openapi import BYTES, MISSING, errors
 from app.api.preconditions import unchanged
 from app.api.users import services
 from contracts.documents import DocumentRow
 from contracts.errors import Gone, Unauthorized
-from contracts.ids import parse_id
 from contracts.secrets import UrlSigner
 from contracts.views import content_path
 
@@ -26,23 +26,32 @@ CHUNK = 256 * 1024
 ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
-@router.head("/v1/documents/{document_id}/content", include_in_schema=False)
+@router.head("/v1/documents/{document_id:uuid}/content", include_in_schema=False)
 @router.get(
-    "/v1/documents/{document_id}/content",
-    responses=errors(404, 409, 410, 416) | {200: {"content": {"application/pdf": {}}}, 206: {"description": "A range"}},
+    "/v1/documents/{document_id:uuid}/content",
+    response_class=Response,
+    openapi_extra={"security": [{}, {"key": []}]},
+    responses=errors(
+        *MISSING, "not_ready", "document_failed", "expired", "range_not_satisfiable", "storage_unavailable"
+    )
+    | {
+        200: {"description": "The bytes", "content": BYTES},
+        206: {"description": "A range of the bytes", "content": BYTES},
+        304: {"description": "Unchanged"},
+    },
 )
 @public
-async def get_content(request: Request, document_id: str, query: Annotated[ContentQuery, Query()]) -> Response:
+@linked_by("signature")
+async def get_content(request: Request, document_id: UUID, query: Annotated[ContentQuery, Query()]) -> Response:
     """Download a document's bytes, with an API key or by the signed `result.url`."""
-    identity = parse_id(document_id, "document")
     documents = services(request).documents
     if query.signature is None:
-        row = await documents.get(await authenticate(request), identity)
+        row = await documents.get(await authenticate(request), document_id)
     else:
         signer: UrlSigner = request.app.state.links.signer
         if not signer.valid(content_path(document_id), query.expires or 0, query.signature, time.time()):
             raise Unauthorized("The link is not valid or has expired: read the document again for a new one.")
-        row = await documents.row(identity)
+        row = await documents.row(document_id)
     return await content_response(request, row)
 
 

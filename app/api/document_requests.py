@@ -12,7 +12,7 @@ from app.api.schemas import epoch_ms
 from app.services.auth import Principal
 from app.services.documents import IdempotentRequest
 from app.settings import ApiSettings
-from contracts.documents import CONTENT_TYPES
+from contracts.documents import own_type
 from contracts.errors import Flaw, Forbidden, Invalid, PermanentError
 from contracts.ids import new_id, now_ms
 from contracts.jobs import Callback, GenerationJob, InlineSource, JobOptions
@@ -20,6 +20,7 @@ from contracts.templates import ENGINES
 
 MAX_IDEMPOTENCY_KEY = 255
 MAX_WAIT_S, BYTES_WAIT_S = 60, 30
+EXTENSION = re.compile(r"\.([A-Za-z][A-Za-z0-9]{0,9})$")
 WAIT = re.compile(r'"?([0-9]{1,9})"?')
 YEAR_MS = 366 * 86_400_000
 
@@ -42,7 +43,7 @@ def job_of(body: DocumentRequest, caller: Principal, settings: ApiSettings, requ
         source=_inline(body.source, body.format) if body.source else None,
         data=body.data,
         format=body.format,
-        filename=body.filename or f"{(body.template or 'document').partition('@')[0]}.{body.format}",
+        filename=_filename(body),
         locale=body.locale,
         timezone=body.timezone,
         priority=body.priority,
@@ -50,7 +51,7 @@ def job_of(body: DocumentRequest, caller: Principal, settings: ApiSettings, requ
         subject=body.subject,
         metadata=body.metadata,
         callback=Callback(url=body.callback_url, headers=body.callback_headers) if body.callback_url else None,
-        run_at=epoch_ms(body.run_at),
+        run_at=epoch_ms(body.run_at, "/run_at"),
         expires_in=body.expires_in if "expires_in" in body.model_fields_set else settings.results_ttl_s,
         options=_options(body.options, settings),
         request_id=request_id,
@@ -67,12 +68,40 @@ def _check(body: DocumentRequest, caller: Principal, settings: ApiSettings, now:
         flaws.append(Flaw("/options/max_attempts", f"At most {settings.max_attempts} are allowed.", "too_large"))
     if (body.options.timeout_s or 0) > settings.max_timeout_s:
         flaws.append(Flaw("/options/timeout_s", f"At most {settings.max_timeout_s:g} s are allowed.", "too_large"))
-    if (run_at := epoch_ms(body.run_at)) is not None and run_at > now + YEAR_MS:
+    if (run_at := epoch_ms(body.run_at, "/run_at")) is not None and run_at > now + YEAR_MS:
         flaws.append(Flaw("/run_at", "run_at lies more than a year ahead.", "too_large"))
+    flaws += [flaw for flaw in (_simulate_flaw(body.options, settings), _filename_flaw(body)) if flaw]
     if flaws:
         raise Invalid(*flaws)
     if body.options.simulate and caller.role != "admin" and not settings.allow_simulate:
         raise Forbidden("options.simulate is for admins, unless PRESSWORK_ALLOW_SIMULATE=1 is set.")
+
+
+def _simulate_flaw(options: Options, settings: ApiSettings) -> Flaw | None:
+    limit = options.timeout_s or settings.default_timeout_s
+    if options.simulate is None or options.simulate.seconds <= limit:
+        return None
+    detail = f"At most {limit:g} s are allowed: a render that takes longer is ended (options.timeout_s)."
+    return Flaw("/options/simulate/seconds", detail, "too_large")
+
+
+def _filename_flaw(body: DocumentRequest) -> Flaw | None:
+    ending = extension(body.filename or "")
+    if ending in (None, body.format):
+        return None
+    detail = f"The file will be {body.format}: let its name end in .{body.format}, or leave .{ending} out."
+    return Flaw("/filename", detail, "wrong_extension")
+
+
+def extension(filename: str) -> str | None:
+    """Return a name's extension in lower case: what opens the file. `v1.2` and `No. 7` have none."""
+    match = EXTENSION.search(filename)
+    return match[1].lower() if match else None
+
+
+def _filename(body: DocumentRequest) -> str:
+    name = body.filename or (body.template or "document").partition("@")[0]
+    return name if extension(name) else f"{name}.{body.format}"
 
 
 def _options(options: Options, settings: ApiSettings) -> JobOptions:
@@ -134,10 +163,6 @@ def wants_bytes(request: Request, output_format: str) -> bool:
     if accepted & {own_type(output_format), own_type(output_format).split("/")[0] + "/*"}:
         return True
     raise NotAcceptable(f"This answers application/json, or {own_type(output_format)} for the bytes.")
-
-
-def own_type(output_format: str) -> str:
-    return CONTENT_TYPES[output_format].partition(";")[0]
 
 
 class NotAcceptable(PermanentError):

@@ -6,11 +6,11 @@ import unicodedata
 import zoneinfo
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.api import examples
-from app.api.schemas import Body, Cursor, Limit
+from app.api.schemas import Body, Cursor, Limit, Moment
 from contracts.documents import Format, Priority, Status
 from contracts.jobs import Simulate
 
@@ -64,39 +64,24 @@ class Source(Body):
 
 
 class SimulateOption(Body):
-    seconds: float = Field(default=0, ge=0, le=3600)
-    pages: int = Field(default=0, ge=0, le=10_000)
+    seconds: float = Field(default=0, ge=0, le=3600, strict=True)
+    pages: int = Field(default=0, ge=0, le=10_000, strict=True)
 
     def option(self) -> Simulate:
         return Simulate(seconds=self.seconds, pages=self.pages)
 
 
 class Options(Body):
-    strict: bool = Field(default=False, description="Warnings (missing data, missing glyphs) fail the document")
-    max_attempts: int = Field(default=3, ge=1)
-    timeout_s: float | None = Field(default=None, gt=0, description="Wall clock limit of one render, in seconds")
+    strict: bool = Field(
+        default=False, strict=True, description="Warnings (missing data, missing glyphs) fail the document"
+    )
+    max_attempts: int = Field(default=3, ge=1, strict=True)
+    timeout_s: float | None = Field(default=None, gt=0, strict=True, description="Wall clock limit of a render, in s")
     simulate: SimulateOption | None = None
 
 
 class DocumentRequest(Body):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "template": "invoice",
-                    "format": "pdf",
-                    "data": {
-                        "number": "INV-7",
-                        "date": "2026-03-01",
-                        "currency": "EUR",
-                        "seller": {"name": "Blue Harbour Ltd"},
-                        "buyer": {"name": "Acme GmbH"},
-                        "items": [{"name": "Consulting", "qty": 2, "unit": "h", "price": 120}],
-                    },
-                }
-            ]
-        }
-    )
+    model_config = examples.shown(examples.DOCUMENT_REQUEST)
 
     template: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     source: Source | None = None
@@ -109,8 +94,10 @@ class DocumentRequest(Body):
     timezone: Annotated[str, StringConstraints(max_length=64), AfterValidator(_timezone)] | None = None
     priority: Priority = "normal"
     lane: Annotated[str, StringConstraints(min_length=1, max_length=128), Text] | None = None
-    run_at: AwareDatetime | None = None
-    expires_in: int | None = Field(default=None, ge=60, le=MAX_KEPT_S, description="Seconds the result is kept")
+    run_at: Moment | None = None
+    expires_in: int | None = Field(
+        default=None, ge=60, le=MAX_KEPT_S, strict=True, description="Seconds the result is kept"
+    )
     subject: Label | None = None
     metadata: dict[Label, Annotated[str, Text]] = Field(default_factory=dict)
     options: Options = Options()
@@ -125,6 +112,8 @@ class DocumentRequest(Body):
 
 
 class RetryRequest(Body):
+    model_config = examples.shown({"template": "invoice@2"})
+
     template: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
 
 
@@ -133,7 +122,7 @@ class WaitQuery(Body):
 
 
 class DocumentQuery(BaseModel):
-    # `metadata[k]` cannot be declared; GuardedRoute refuses unknown names.
+    # `metadata[k]` cannot be declared (see takes_map); GuardedRoute refuses unknown names.
     model_config = ConfigDict(frozen=True)
 
     status: Status | None = None
@@ -142,14 +131,17 @@ class DocumentQuery(BaseModel):
     user_id: Annotated[str | None, Field(max_length=64)] = None
     lane: Annotated[str | None, Field(max_length=128)] = None
     subject: Annotated[str | None, Field(max_length=200)] = None
-    created_after: AwareDatetime | None = None
-    created_before: AwareDatetime | None = None
+    created_after: Moment | None = None
+    created_before: Moment | None = None
     batch_id: Annotated[str | None, Field(max_length=64)] = None
     limit: Limit = 50
     cursor: Cursor = None
 
 
-class ContentQuery(Body):
+class ContentQuery(BaseModel):
+    # Links may carry parameters of others; GuardedRoute refuses unknown ones elsewhere.
+    model_config = ConfigDict(frozen=True)
+
     expires: int | None = None
     signature: Annotated[str | None, Field(max_length=200)] = None
 
@@ -242,13 +234,13 @@ class Document(BaseModel):
 
 
 class DocumentList(BaseModel):
+    model_config = examples.page(examples.DOCUMENT)
+
     items: list[Document]
     next_cursor: str | None
 
 
 class EventShown(BaseModel):
-    model_config = examples.shown(examples.EVENT)
-
     at: str
     event: str
     run: int
@@ -258,6 +250,8 @@ class EventShown(BaseModel):
 
 
 class EventList(BaseModel):
+    model_config = examples.shown(examples.EVENTS)
+
     items: list[EventShown]
 
 

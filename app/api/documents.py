@@ -4,18 +4,19 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic_core import to_json
 from starlette.datastructures import QueryParams
 
 from app.api import document_schemas as schemas
-from app.api.access import EVERYONE, Caller, GuardedRoute, allow, authenticate
+from app.api.access import EVERYONE, Caller, GuardedRoute, allow, authenticate, takes_map
 from app.api.content import content_response
 from app.api.document_requests import BYTES_WAIT_S, idempotency_of, job_of, preferred_wait, wants_bytes
-from app.api.errors import problem
+from app.api.errors import DOCUMENT_FAILED, problem
 from app.api.event_stream import EventStream
+from app.api.examples import DOCUMENT_REQUESTS, EVENT_STREAM
 from app.api.intake import only_waiting
-from app.api.openapi import errors, listing
+from app.api.openapi import BODY, BYTES, MISSING, errors, listing
 from app.api.paging import Pager, list_response
 from app.api.schemas import epoch_ms
 from app.api.users import services
@@ -23,27 +24,36 @@ from app.repository.documents import DocumentFilter
 from app.services.auth import Principal
 from contracts.documents import DocumentRow, Status
 from contracts.errors import Invalid
-from contracts.ids import now_ms, parse_id
+from contracts.ids import now_ms
 from contracts.views import Links, document_view, event_view
 
 router = APIRouter(tags=["documents"], route_class=GuardedRoute)
 DOCUMENTS = "/v1/documents"
+FULL = ("too_many_documents", "queue_full")
+ACCEPT = ("invalid_header", "not_acceptable", "expired", "idempotency_mismatch", *FULL, "storage_unavailable")
+RETRY = ("not_ended", "input_expired", *FULL, "storage_unavailable")
+STREAM = {"text/event-stream": {"schema": {"type": "string"}, "examples": {"example": {"value": EVENT_STREAM}}}}
 
 
 @router.post(
     DOCUMENTS,
     status_code=202,
     response_model=schemas.AcceptedDocument,
-    responses=errors(406, 413, 415, 429)
-    | {200: {"description": "The document or its bytes", "model": schemas.Document}},
+    responses=errors(*BODY, *MISSING, *ACCEPT, *DOCUMENT_FAILED)
+    | {200: {"description": "The document, or its bytes", "model": schemas.Document, "content": BYTES}},
 )
 @allow("admin", "member")
-async def create_document(request: Request, body: schemas.DocumentRequest, caller: Caller) -> Response:
+async def create_document(
+    request: Request,
+    body: Annotated[schemas.DocumentRequest, Body(openapi_examples=DOCUMENT_REQUESTS)],
+    caller: Caller,
+) -> Response:
     """Request a document. It is on disk when 202 is answered; `Prefer: wait` or `Accept` waits for it."""
     job = job_of(body, caller, request.app.state.settings, request.state.request_id)
     as_bytes, wait = wants_bytes(request, body.format), preferred_wait(request)
     idempotent = idempotency_of(request, await request.json())
     accepted = await services(request).documents.accept(job, body.template, idempotent)
+    request.state.document_id = accepted.document_id
     headers = {"Location": f"{DOCUMENTS}/{accepted.document_id}"}
     if accepted.replayed:
         headers["Idempotency-Replayed"] = "true"
@@ -80,8 +90,9 @@ def _accepted(request: Request, document_id: UUID, status: str, headers: dict[st
     return Response(to_json(body), 202, headers, media_type="application/json")
 
 
-@router.get(DOCUMENTS, response_model=schemas.DocumentList, responses=listing())
+@router.get(DOCUMENTS, response_model=schemas.DocumentList, responses=listing("history_unavailable"))
 @allow(*EVERYONE)
+@takes_map("metadata")
 async def list_documents(
     request: Request, query: Annotated[schemas.DocumentQuery, Query()], caller: Caller
 ) -> Response:
@@ -97,9 +108,6 @@ async def list_documents(
     now = now_ms()
     items: list[object] = [document_view(row, links(request), now) for row in rows]
     return list_response(request, items, pager.cursor(following))
-
-
-list_documents.presswork_maps = ("metadata[*]",)  # type: ignore[attr-defined]
 
 
 def metadata_filter(params: QueryParams) -> dict[str, str]:
@@ -126,8 +134,8 @@ def _filter(query: schemas.DocumentQuery, metadata: dict[str, str], caller: Prin
         lane=query.lane,
         subject=query.subject,
         metadata=metadata,
-        created_after=epoch_ms(query.created_after),
-        created_before=epoch_ms(query.created_before),
+        created_after=epoch_ms(query.created_after, "/created_after"),
+        created_before=epoch_ms(query.created_before, "/created_before"),
         batch_id=_uuid(query.batch_id, "/batch_id"),
     )
 
@@ -141,53 +149,61 @@ def _uuid(text: str | None, pointer: str) -> UUID | None:
         raise Invalid.at(pointer, "This is not an id (UUID).") from None
 
 
-@router.get(DOCUMENTS + "/{document_id}", response_model=schemas.Document, responses=errors(404))
+@router.get(DOCUMENTS + "/{document_id:uuid}", response_model=schemas.Document, responses=errors(*MISSING))
 @allow(*EVERYONE)
 async def get_document(
-    request: Request, document_id: str, query: Annotated[schemas.WaitQuery, Query()], caller: Caller
+    request: Request, document_id: UUID, query: Annotated[schemas.WaitQuery, Query()], caller: Caller
 ) -> Response:
     """Read a document; `?wait=N` waits up to N seconds for it to end."""
-    identity = parse_id(document_id, "document")
     with only_waiting(request):
-        row = await services(request).documents.wait(caller, identity, query.wait, partial(authenticate, request))
+        row = await services(request).documents.wait(caller, document_id, query.wait, partial(authenticate, request))
     return _document(request, row)
 
 
-@router.get(DOCUMENTS + "/{document_id}/events", response_model=schemas.EventList, responses=errors(404))
+@router.get(
+    DOCUMENTS + "/{document_id:uuid}/events",
+    response_model=schemas.EventList,
+    responses=errors(*MISSING) | {200: {"content": STREAM}},
+)
 @allow(*EVERYONE)
-async def get_events(request: Request, document_id: str, caller: Caller) -> Response:
+async def get_events(request: Request, document_id: UUID, caller: Caller) -> Response:
     """List a document's transitions, oldest first; `Accept: text/event-stream` follows them as they come."""
-    identity = parse_id(document_id, "document")
-    rows = await services(request).documents.events(caller, identity)
+    rows = await services(request).documents.events(caller, document_id)
     if "text/event-stream" in request.headers.get("accept", ""):
-        return EventStream(request, services(request).documents, caller, identity)
+        return EventStream(request, services(request).documents, caller, document_id)
     return Response(to_json({"items": [event_view(row) for row in rows]}), media_type="application/json")
 
 
-@router.post(DOCUMENTS + "/{document_id}/cancel", response_model=schemas.Document, responses=errors(404, 409))
+@router.post(
+    DOCUMENTS + "/{document_id:uuid}/cancel",
+    response_model=schemas.Document,
+    responses=errors(*MISSING, "already_ended"),
+)
 @allow("admin", "member")
-async def cancel_document(request: Request, document_id: str, caller: Caller) -> Response:
+async def cancel_document(request: Request, document_id: UUID, caller: Caller) -> Response:
     """Cancel a document that has not ended."""
-    row = await services(request).documents.cancel(caller, parse_id(document_id, "document"))
+    row = await services(request).documents.cancel(caller, document_id)
     return _document(request, row)
 
 
-@router.post(DOCUMENTS + "/{document_id}/retry", response_model=schemas.Document, responses=errors(404, 409, 429))
+@router.post(
+    DOCUMENTS + "/{document_id:uuid}/retry", response_model=schemas.Document, responses=errors(*BODY, *MISSING, *RETRY)
+)
 @allow("admin", "member")
 async def retry_document(
-    request: Request, document_id: str, caller: Caller, body: schemas.RetryRequest | None = None
+    request: Request, document_id: UUID, caller: Caller, body: schemas.RetryRequest | None = None
 ) -> Response:
     """Run an ended document again, optionally on another template version."""
     reference = body.template if body else None
-    row = await services(request).documents.retry(caller, parse_id(document_id, "document"), reference)
+    row = await services(request).documents.retry(caller, document_id, reference, request.state.request_id)
     return _document(request, row)
 
 
-@router.delete(DOCUMENTS + "/{document_id}", status_code=204, responses=errors(404))
+@router.delete(DOCUMENTS + "/{document_id:uuid}", status_code=204, responses=errors(*MISSING, "storage_unavailable"))
 @allow("admin", "member")
-async def delete_document(request: Request, document_id: str, caller: Caller) -> Response:
+async def delete_document(request: Request, document_id: UUID, caller: Caller) -> Response:
     """Delete a document: a running one is cancelled; its data and bytes go, the log row stays."""
-    await services(request).documents.delete(caller, parse_id(document_id, "document"))
+    await services(request).documents.delete(caller, document_id)
     return Response(status_code=204)
 
 

@@ -18,6 +18,7 @@ from contracts.errors import (
     PressworkError,
     TransientError,
     Unauthorized,
+    in_short,
 )
 
 log = structlog.get_logger(__name__)
@@ -32,7 +33,17 @@ class Problem:
     meaning: str
 
 
+#: How a document may fail while the request waits for it.
+DOCUMENT_FAILED: Mapping[str, str] = {
+    code: meaning
+    for code, meaning in DOCUMENT_ERROR_CODES.items()
+    if code not in ("internal_error", "storage_unavailable")
+}
+
 PROBLEMS: Mapping[str, Problem] = {
+    "malformed_request": Problem(
+        400, "Malformed request", "This is not HTTP: what is not ASCII in a path or query must be percent-encoded."
+    ),
     "malformed_json": Problem(400, "Malformed JSON", "The body is not valid JSON (RFC 8259)."),
     "invalid_header": Problem(400, "Invalid header", "A header's value is not usable; the detail names it."),
     "unauthorized": Problem(401, "Unauthorized", "No API key was sent, or it is wrong, expired, revoked or suspended."),
@@ -70,16 +81,15 @@ PROBLEMS: Mapping[str, Problem] = {
     "storage_unavailable": Problem(503, "Storage unavailable", "The blob store does not answer; try again."),
     "overloaded": Problem(503, "Overloaded", "Too many requests are under way at once; nothing was accepted."),
     "not_started": Problem(503, "Not started", "The service is still starting, or stopping; try again."),
-    **{
-        code: Problem(422, "Document failed", meaning)
-        for code, meaning in DOCUMENT_ERROR_CODES.items()
-        if code not in ("internal_error", "storage_unavailable")
-    },
+    **{code: Problem(422, "Document failed", meaning) for code, meaning in DOCUMENT_FAILED.items()},
 }
 
 #: Codes inside `errors[]` of an invalid_request, beside pydantic's own.
 FLAW_CODES: Mapping[str, str] = {
-    "unknown_field": "The field does not exist here.",
+    "missing": "A required field is missing, or the whole body.",
+    "unknown_field": "The field or query parameter does not exist here.",
+    "repeated_parameter": "The query parameter is given twice.",
+    "duplicate_key": "An object of the body has the same key twice.",
     "not_available": "The field is part of the contract but not built yet.",
     "unknown_template": "No template of this name, version or tag is visible to you.",
     "unsupported_format": "The template's engine cannot make this format; the detail lists what it can.",
@@ -89,8 +99,15 @@ FLAW_CODES: Mapping[str, str] = {
     "too_many_headers": "There are too many callback headers.",
     "headers_too_large": "The callback headers are too large together.",
     "data_missing": "The template needs a value that the data does not have.",
+    "data_invalid": "The template cannot print this value truthfully; the detail says what it takes.",
+    "invalid_email": "This is not an e-mail address; the detail says why.",
+    "null_not_allowed": "The field cannot be null: leave it out to keep its value.",
+    "control_character": "Control characters are not allowed here.",
+    "callback_url_missing": "`callback_headers` was given without `callback_url`.",
     "template_or_source": "Exactly one of `template` and `source` must be given.",
     "invalid_cursor": "The cursor is not one this list gave out, or its filters changed.",
+    "wrong_extension": "The file name has the extension of another format.",
+    "invalid_time": "The time is not RFC 3339 text.",
     "too_large": "The value is larger than its limit.",
     "invalid_value": "The value is not allowed here.",
 }
@@ -108,18 +125,23 @@ def problem(
     request: Request, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: object
 ) -> Response:
     """Build a problem response; `more` adds members such as `errors` or `document_id`."""
+    body = problem_body(code, detail, getattr(request.state, "request_id", ""), **more)
+    return Response(to_json(body), PROBLEMS[code].status, dict(headers or {}), media_type=PROBLEM_JSON)
+
+
+def problem_body(code: str, detail: str, request_id: str, **more: object) -> dict[str, object]:
+    """Write a problem's members (RFC 9457)."""
     known = PROBLEMS[code]
-    body = {
+    return {
         "type": f"/problems/{code}",
         "title": known.title,
         "status": known.status,
         "detail": detail,
         "code": code,
-        "request_id": getattr(request.state, "request_id", ""),
+        "request_id": request_id,
         "retryable": known.status in (429, 503),
         **more,
     }
-    return Response(to_json(body), known.status, dict(headers or {}), media_type=PROBLEM_JSON)
 
 
 def install(app: FastAPI) -> None:
@@ -154,6 +176,11 @@ def internal_problem(request: Request) -> Response:
     )
 
 
+def pointer_step(name: object) -> str:
+    """Write one step of a JSON pointer (RFC 6901)."""
+    return "/" + str(name).replace("~", "~0").replace("/", "~1")
+
+
 def flaw_view(flaw: Flaw) -> dict[str, str]:
     return {"pointer": flaw.pointer, "detail": flaw.detail, "code": flaw.code}
 
@@ -165,17 +192,19 @@ def _validation_error(request: Request, error: Exception) -> Response:
         context = found[0].get("ctx", {}).get("error", "it cannot be parsed")
         return problem(request, "malformed_json", f"The body is not valid JSON: {context}.")
     flaws = [_flaw_of(item) for item in found]
-    detail = "; ".join(f"{flaw.pointer or '/'}: {flaw.detail}" for flaw in flaws[:3])
+    detail = in_short([f"{flaw.pointer}: {flaw.detail}".removeprefix(": ") for flaw in flaws], "; ")
     return problem(request, "invalid_request", detail, errors=[flaw_view(flaw) for flaw in flaws])
 
 
 def _flaw_of(item: Mapping[str, object]) -> Flaw:
     place = item["loc"]
     assert isinstance(place, tuple)
-    pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in place[1:])
-    code = "unknown_field" if item["type"] == "extra_forbidden" else str(item["type"])
-    detail = "There is no such field here." if code == "unknown_field" else str(item["msg"])
-    return Flaw(pointer, detail.removeprefix("Value error, "), code)
+    pointer = "".join(pointer_step(part) for part in place[1:])
+    if item["type"] == "extra_forbidden":
+        return Flaw(pointer, "There is no such field here.", "unknown_field")
+    if item["type"] == "missing" and place == ("body",):
+        return Flaw(pointer, "The request has no body: send a JSON object.", "missing")
+    return Flaw(pointer, str(item["msg"]).removeprefix("Value error, "), str(item["type"]))
 
 
 def _http_error(request: Request, error: Exception) -> Response:

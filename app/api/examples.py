@@ -1,8 +1,11 @@
 """Examples that /openapi.json shows: one consistent world of one user, one template and one document."""
 
+from typing import Any
+
 from pydantic import ConfigDict
 
 Example = dict[str, object]
+Json = dict[str, Any]
 
 MOMENT, LATER, WEEK_LATER = "2026-03-01T09:30:00.120Z", "2026-03-01T09:30:00.166Z", "2026-03-08T09:30:00.166Z"
 USER_ID, KEY_ID = "01a2066a-006f-74e4-be57-510843db21c0", "01a2066a-00af-7c11-9d02-3b1f7c0a9e55"
@@ -42,6 +45,12 @@ TEMPLATE: Example = {
     "sample": {"number": "INV-7"},
     "created_at": MOMENT,
     "updated_at": MOMENT,
+}
+DATA_SCHEMA: Example = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "required": ["number"],
+    "properties": {"number": {"type": ["string", "number"]}},
 }
 RESULT: Example = {
     "bytes": 19048,
@@ -106,18 +115,100 @@ DELIVERY: Example = {
     ],
     "next_attempt_at": "2026-03-01T09:30:05.912Z",
 }
+EVENTS: Example = {
+    "items": [
+        {**EVENT, "event": "accepted", "attempt": 0, "worker": ""},
+        EVENT,
+        {**EVENT, "at": LATER, "event": "completed"},
+    ]
+}
+EVENT_STREAM = """id: 2
+event: started
+data: {"at":"2026-03-01T09:30:00.120Z","event":"started","run":1,"attempt":1,"worker":"host-4462-4faa19","detail":null}
+
+"""
+DOCUMENT_ERROR: Example = {
+    "code": "template_error",
+    "message": "unknown variable: totl",
+    "template": "invoice",
+    "version": 1,
+    "line": 12,
+    "column": 4,
+    "part": None,
+    "tag": None,
+    "data_path": None,
+    "excerpt": "#totl",
+    "hint": "Did you mean `total`?",
+    "retryable": False,
+}
+INVOICE: Example = {
+    "number": "INV-7",
+    "date": "2026-03-01",
+    "currency": "EUR",
+    "seller": {"name": "Blue Harbour Ltd"},
+    "buyer": {"name": "Acme GmbH"},
+    "items": [{"name": "Consulting", "qty": 2, "unit": "h", "price": 120}],
+}
+DOCUMENT_REQUEST: Example = {"template": "invoice", "format": "pdf", "data": INVOICE}
+#: By the name under which an operation shows it: an OpenAPI Example Object.
+DOCUMENT_REQUESTS: dict[str, Json] = {
+    "template": {"summary": "An invoice from a shipped template", "value": DOCUMENT_REQUEST},
+    "webhook": {
+        "summary": "As a Word file, in German, with a webhook",
+        "value": {
+            **DOCUMENT_REQUEST,
+            "format": "docx",
+            "filename": "INV-7.docx",
+            "locale": "de-DE",
+            "subject": "customer-17",
+            "metadata": {"order": "7"},
+            "callback_url": "https://hooks.example.com/documents",
+            "callback_headers": {"X-Team": "billing"},
+        },
+    },
+    "scheduled": {
+        "summary": "Later, with patience, kept for a day",
+        "value": {
+            **DOCUMENT_REQUEST,
+            "run_at": WEEK_LATER,
+            "priority": "batch",
+            "expires_in": 86_400,
+            "options": {"strict": True, "max_attempts": 5, "timeout_s": 60},
+        },
+    },
+    "source": {
+        "summary": "From an own source",
+        "value": {
+            "source": {"engine": "typst", "content": '= Hello, #json("data.json").name!'},
+            "data": {"name": "Ada"},
+        },
+    },
+}
+REQUEST_ID = "01a20674-6ae3-7bee-898c-1aa7e0697a9b"
+LIMITS: Example = {
+    "max_body_bytes": 1_048_576,
+    "max_metadata_bytes": 4096,
+    "max_open_documents": 100_000,
+    "max_timeout_s": 120,
+    "max_attempts": 10,
+}
 PROBLEM: Example = {
     "type": "/problems/invalid_request",
     "title": "Invalid request",
     "status": 422,
     "detail": "There is no template 'invoce'; there are: invoice, report.",
     "code": "invalid_request",
-    "request_id": "01a20674-6ae3-7bee-898c-1aa7e0697a9b",
+    "request_id": REQUEST_ID,
     "retryable": False,
     "errors": [
         {"pointer": "/template", "detail": "There is no template 'invoce'; ...", "code": "unknown_template"},
     ],
 }
+
+
+def page(item: Example) -> ConfigDict:
+    """Make a list's configuration that shows a page with this item."""
+    return shown({"items": [item], "next_cursor": None})
 
 
 def shown(example: Example) -> ConfigDict:

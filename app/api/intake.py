@@ -10,12 +10,10 @@ from contextlib import contextmanager
 from fastapi import Request
 from pydantic_core import to_json
 
-from app.api.errors import PROBLEM_JSON, PROBLEMS
+from app.api.errors import PROBLEM_JSON, problem_body
 from app.api.gate import ALWAYS
 from backends.telemetry import Application, Receive, Scope, Send
 from contracts.ids import new_id
-
-OVERLOADED = "overloaded"
 
 
 class Intake:
@@ -54,17 +52,8 @@ class IntakeGate:
 
     async def _refuse(self, send: Send) -> None:
         request_id = str(new_id())
-        body = to_json(
-            {
-                "type": f"/problems/{OVERLOADED}",
-                "title": PROBLEMS[OVERLOADED].title,
-                "status": 503,
-                "detail": f"{self.intake.max_requests} requests are under way (PRESSWORK_MAX_REQUESTS): try again.",
-                "code": OVERLOADED,
-                "request_id": request_id,
-                "retryable": True,
-            }
-        )
+        detail = f"{self.intake.max_requests} requests are under way (PRESSWORK_MAX_REQUESTS): try again."
+        body = to_json(problem_body("overloaded", detail, request_id))
         headers = [
             (b"content-type", PROBLEM_JSON.encode()),
             (b"content-length", str(len(body)).encode()),

@@ -1,12 +1,13 @@
 """Bodies and answers of users, keys and templates. Unknown fields are refused; times are RFC 3339 UTC."""
 
 import math
+import re
 import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError, to_json
 
 from app.api import examples
@@ -16,6 +17,7 @@ from contracts.ids import rfc3339
 from contracts.users import KeyRow, Role, Scope, UserRow, UserStatus
 
 MAX_ATTRS_BYTES = 4096
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 
 def _email(value: str) -> str:
@@ -58,12 +60,20 @@ def _not_null(value: object) -> object:
     return value
 
 
+def _written(value: object) -> object:
+    if not isinstance(value, str) or not DATE.match(value):
+        raise PydanticCustomError("invalid_time", "A time is RFC 3339 text, such as 2026-03-01T09:30:00Z.")
+    return value
+
+
 Email = Annotated[str, StringConstraints(max_length=320, strip_whitespace=True), AfterValidator(_email)]
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_no_controls)
 ]
 Attrs = Annotated[dict[str, object], AfterValidator(_small_object)]
 NotNull = AfterValidator(_not_null)
+#: pydantic alone would take 1772357400 and "1772357400" for times too.
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
 Limit = Annotated[int, Field(ge=1, le=200, description="How many items, 1 to 200")]
 Cursor = Annotated[str | None, Field(max_length=2000, description="`next_cursor` of the page before")]
 
@@ -73,7 +83,7 @@ class Body(BaseModel):
 
 
 class NewUser(Body):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "ada@example.com", "name": "Ada Lovelace"}]})
+    model_config = examples.shown({"email": "ada@example.com", "name": "Ada Lovelace"})
 
     email: Email
     name: Name
@@ -85,7 +95,7 @@ class NewUser(Body):
 class UserChanges(Body):
     """What to change; what is left out stays. `attrs` is replaced as a whole."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Ada King"}]})
+    model_config = examples.shown({"name": "Ada King"})
 
     email: Annotated[Email | None, NotNull] = None
     name: Annotated[Name | None, NotNull] = None
@@ -95,11 +105,11 @@ class UserChanges(Body):
 
 
 class NewKey(Body):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "billing service"}]})
+    model_config = examples.shown({"name": "billing service"})
 
     name: Name
     scopes: tuple[Scope, ...] = ()
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class UserQuery(Body):
@@ -150,8 +160,6 @@ class NewKeyShown(Key):
 
 
 class ListedKey(Key):
-    model_config = examples.shown({**examples.KEY, "last_used_at": examples.LATER})
-
     last_used_at: str | None
 
 
@@ -170,17 +178,29 @@ class Limits(BaseModel):
 
 
 class Me(BaseModel):
+    model_config = examples.shown(
+        {
+            "user": examples.USER,
+            "key": {name: examples.KEY[name] for name in ("id", "name", "scopes")},
+            "limits": examples.LIMITS,
+        }
+    )
+
     user: User
     key: KeyShown
     limits: Limits
 
 
 class UserList(BaseModel):
+    model_config = examples.page(examples.USER)
+
     items: list[User]
     next_cursor: str | None
 
 
 class KeyList(BaseModel):
+    model_config = examples.page({**examples.KEY, "last_used_at": examples.LATER})
+
     items: list[ListedKey]
     next_cursor: str | None
 
@@ -210,6 +230,8 @@ class Template(BaseModel):
 
 
 class TemplateList(BaseModel):
+    model_config = examples.page(examples.TEMPLATE)
+
     items: list[Template]
     next_cursor: str | None
 
@@ -244,11 +266,11 @@ def me_view(caller: Principal, limits: Limits) -> Me:
     return Me(user=user_view(caller.user), key=key, limits=limits)
 
 
-def epoch_ms(moment: datetime | None) -> int | None:
-    """Turn an aware time into epoch milliseconds."""
+def epoch_ms(moment: datetime | None, pointer: str) -> int | None:
+    """Turn an aware time into epoch milliseconds. Raises Invalid at `pointer`."""
     if moment is None:
         return None
     try:
         return int(moment.astimezone(UTC).timestamp() * 1000)
     except OverflowError:
-        raise Invalid.at("", "A time lies outside of the years 1 to 9999 in UTC.") from None
+        raise Invalid.at(pointer, "The time lies outside of the years 1 to 9999 in UTC.") from None

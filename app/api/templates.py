@@ -7,13 +7,16 @@ from pydantic_core import to_json
 
 from app.api import schemas
 from app.api.access import EVERYONE, Caller, GuardedRoute, allow
+from app.api.examples import DATA_SCHEMA
 from app.api.openapi import errors, listing
 from app.api.paging import Pager, list_response
 from app.api.users import services
 from contracts.cursors import Position
+from contracts.errors import NotFound
 from contracts.ids import name_id, rfc3339
 from contracts.templates import TemplateHead
 
+SCHEMA = {"application/json": {"schema": {"type": "object"}, "examples": {"example": {"value": DATA_SCHEMA}}}}
 router = APIRouter(tags=["templates"], route_class=GuardedRoute)
 
 
@@ -32,12 +35,22 @@ async def list_templates(request: Request, query: Annotated[schemas.PageQuery, Q
     return list_response(request, items, pager.cursor(following))
 
 
-@router.get("/v1/templates/{name}", response_model=schemas.Template, responses=errors(404))
+@router.get("/v1/templates/{name}", response_model=schemas.Template, responses=errors("not_found"))
 @allow(*EVERYONE)
 async def get_template(request: Request, name: str, caller: Caller) -> Response:
     """Read a template."""
     head = await services(request).templates.get(name, caller.user.user_id)
     return Response(to_json(template_view(head)), media_type="application/json")
+
+
+@router.get("/v1/templates/{name}/schema", responses=errors("not_found") | {200: {"content": SCHEMA}})
+@allow(*EVERYONE)
+async def get_template_schema(request: Request, name: str, caller: Caller) -> Response:
+    """Read the JSON Schema (2020-12) that a template's data must fit; 404 if it takes any data."""
+    schema = (await services(request).templates.get(name, caller.user.user_id)).data_schema
+    if schema is None:
+        raise NotFound("schema")
+    return Response(to_json(schema), media_type="application/json")
 
 
 def template_view(head: TemplateHead) -> dict[str, object]:

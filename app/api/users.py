@@ -1,23 +1,25 @@
 """Users and their keys. Admins manage everyone; others read themselves and change their own name."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic_core import to_json
 
 from app.api import schemas
 from app.api.access import EVERYONE, Caller, GuardedRoute, allow
-from app.api.openapi import errors, listing
+from app.api.openapi import BODY, errors, listing
 from app.api.paging import Pager, list_response
 from app.api.preconditions import etag, required_versions, unchanged
 from app.repository.users import UserFilter
 from app.services import Services
 from app.services.users import normal_email
 from contracts.errors import Invalid
-from contracts.ids import id_ms, now_ms, parse_id, rfc3339
+from contracts.ids import id_ms, now_ms, rfc3339
 
 router = APIRouter(tags=["users"], route_class=GuardedRoute)
 USERS = "/v1/users"
+CHANGE = ("not_found", "last_admin", "version_mismatch")
 
 
 def services(request: Request) -> Services:
@@ -25,7 +27,7 @@ def services(request: Request) -> Services:
     return found
 
 
-@router.post(USERS, status_code=201, response_model=schemas.User, responses=errors(409))
+@router.post(USERS, status_code=201, response_model=schemas.User, responses=errors(*BODY, "email_taken"))
 @allow("admin")
 async def create_user(request: Request, body: schemas.NewUser, caller: Caller) -> Response:
     """Create a user."""
@@ -36,7 +38,7 @@ async def create_user(request: Request, body: schemas.NewUser, caller: Caller) -
     return _json(schemas.user_view(row), 201, headers)
 
 
-@router.get(USERS, response_model=schemas.UserList, responses=listing())
+@router.get(USERS, response_model=schemas.UserList, responses=listing("history_unavailable"))
 @allow("admin")
 async def list_users(request: Request, query: Annotated[schemas.UserQuery, Query()]) -> Response:
     """List users, newest first."""
@@ -52,55 +54,62 @@ async def list_users(request: Request, query: Annotated[schemas.UserQuery, Query
 
 
 @router.get(
-    USERS + "/{user_id}", response_model=schemas.User, responses=errors(404) | {304: {"description": "Unchanged"}}
+    USERS + "/{user_id:uuid}",
+    response_model=schemas.User,
+    responses=errors("not_found") | {304: {"description": "Unchanged"}},
 )
 @allow(*EVERYONE)
-async def get_user(request: Request, user_id: str, caller: Caller) -> Response:
+async def get_user(request: Request, user_id: UUID, caller: Caller) -> Response:
     """Read a user."""
-    row = await services(request).users.get(caller, parse_id(user_id, "user"))
+    row = await services(request).users.get(caller, user_id)
     tag = etag(row.version)
     if unchanged(request, tag):
         return Response(status_code=304, headers={"ETag": tag})
     return _json(schemas.user_view(row), 200, {"ETag": tag})
 
 
-@router.patch(USERS + "/{user_id}", response_model=schemas.User, responses=errors(404, 409, 412))
+@router.patch(USERS + "/{user_id:uuid}", response_model=schemas.User, responses=errors(*CHANGE, *BODY, "email_taken"))
 @allow("admin", "member")
-async def change_user(request: Request, user_id: str, body: schemas.UserChanges, caller: Caller) -> Response:
+async def change_user(request: Request, user_id: UUID, body: schemas.UserChanges, caller: Caller) -> Response:
     """Change a user. With If-Match only if nobody changed it since; without it no concurrent change is lost."""
     changes = body.model_dump(exclude_unset=True)
-    row = await services(request).users.change(caller, parse_id(user_id, "user"), changes, required_versions(request))
+    row = await services(request).users.change(caller, user_id, changes, required_versions(request))
     return _json(schemas.user_view(row), 200, {"ETag": etag(row.version)})
 
 
-@router.delete(USERS + "/{user_id}", status_code=204, responses=errors(404, 409, 412))
+@router.delete(USERS + "/{user_id:uuid}", status_code=204, responses=errors(*CHANGE))
 @allow("admin")
-async def delete_user(request: Request, user_id: str, caller: Caller) -> Response:
+async def delete_user(request: Request, user_id: UUID, caller: Caller) -> Response:
     """Delete a user and its keys. Its documents stay for admins."""
-    await services(request).users.delete(caller, parse_id(user_id, "user"), required_versions(request))
+    await services(request).users.delete(caller, user_id, required_versions(request))
     return Response(status_code=204)
 
 
-@router.post(USERS + "/{user_id}/keys", status_code=201, response_model=schemas.NewKeyShown, responses=errors(404))
+@router.post(
+    USERS + "/{user_id:uuid}/keys",
+    status_code=201,
+    response_model=schemas.NewKeyShown,
+    responses=errors(*BODY, "not_found"),
+)
 @allow("admin")
-async def create_key(request: Request, user_id: str, body: schemas.NewKey, caller: Caller) -> Response:
+async def create_key(request: Request, user_id: UUID, body: schemas.NewKey, caller: Caller) -> Response:
     """Make an API key. The answer is the only place that ever shows it."""
-    expires_at = schemas.epoch_ms(body.expires_at)
+    expires_at = schemas.epoch_ms(body.expires_at, "/expires_at")
     if expires_at is not None and expires_at <= now_ms():
         raise Invalid.at("/expires_at", "expires_at lies in the past.")
     row, key = await services(request).users.create_key(
-        caller.user.user_id, parse_id(user_id, "user"), name=body.name, scopes=body.scopes, expires_at=expires_at
+        caller.user.user_id, user_id, name=body.name, scopes=body.scopes, expires_at=expires_at
     )
     return _json({**schemas.key_view(row), "key": key}, 201, {"Cache-Control": "no-store"})
 
 
-@router.get(USERS + "/{user_id}/keys", response_model=schemas.KeyList, responses=listing(404))
+@router.get(USERS + "/{user_id:uuid}/keys", response_model=schemas.KeyList, responses=listing("not_found"))
 @allow("admin")
-async def list_keys(request: Request, user_id: str, query: Annotated[schemas.PageQuery, Query()]) -> Response:
+async def list_keys(request: Request, user_id: UUID, query: Annotated[schemas.PageQuery, Query()]) -> Response:
     """List a user's keys that are not revoked, newest first."""
     pager = Pager.of(request.app.state.cursor_key, f"keys of {user_id}", {})
     position = pager.position(query.cursor)
-    pairs = await services(request).users.keys(parse_id(user_id, "user"))
+    pairs = await services(request).users.keys(user_id)
     if position is not None:
         pairs = [pair for pair in pairs if pair[0].key_id.int < position[1].int]
     page = [{**schemas.key_view(row), "last_used_at": rfc3339(used)} for row, used in pairs[: query.limit]]
@@ -108,11 +117,11 @@ async def list_keys(request: Request, user_id: str, query: Annotated[schemas.Pag
     return list_response(request, list(page), pager.cursor((id_ms(last), last) if last else None))
 
 
-@router.delete(USERS + "/{user_id}/keys/{key_id}", status_code=204, responses=errors(404))
+@router.delete(USERS + "/{user_id:uuid}/keys/{key_id:uuid}", status_code=204, responses=errors("not_found"))
 @allow("admin")
-async def revoke_key(request: Request, user_id: str, key_id: str, caller: Caller) -> Response:
+async def revoke_key(request: Request, user_id: UUID, key_id: UUID, caller: Caller) -> Response:
     """Revoke a key: within a second it is refused everywhere."""
-    await services(request).users.revoke_key(caller, parse_id(user_id, "user"), parse_id(key_id, "key"))
+    await services(request).users.revoke_key(caller, user_id, key_id)
     return Response(status_code=204)
 
 

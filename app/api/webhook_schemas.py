@@ -59,6 +59,8 @@ class DeliveryView(BaseModel):
 
 
 class DeliveryList(BaseModel):
+    model_config = examples.page(examples.DELIVERY)
+
     items: list[DeliveryView]
     next_cursor: str | None
 

@@ -1,6 +1,7 @@
 """Webhooks: the secret that signs them, the log of deliveries, sending one again. Endpoints are a later capability."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic_core import to_json
@@ -8,7 +9,7 @@ from pydantic_core import to_json
 from app.api import schemas
 from app.api import webhook_schemas as shapes
 from app.api.access import EVERYONE, Caller, GuardedRoute, allow
-from app.api.openapi import errors, listing
+from app.api.openapi import MISSING, errors, listing
 from app.api.paging import Pager, list_response
 from app.api.users import services
 from app.repository.deliveries import DeliveryFilter
@@ -28,7 +29,7 @@ async def get_webhook_secret(request: Request, caller: Caller) -> Response:
     return Response(to_json(body), headers={"Cache-Control": "no-store"}, media_type="application/json")
 
 
-@router.get(DELIVERIES, response_model=shapes.DeliveryList, responses=listing())
+@router.get(DELIVERIES, response_model=shapes.DeliveryList, responses=listing("history_unavailable"))
 @allow(*EVERYONE)
 async def list_deliveries(
     request: Request, query: Annotated[shapes.DeliveryQuery, Query()], caller: Caller
@@ -48,23 +49,23 @@ async def list_deliveries(
     return list_response(request, items, pager.cursor(following))
 
 
-@router.get(DELIVERIES + "/{delivery_id}", response_model=shapes.DeliveryView, responses=errors(404))
+@router.get(DELIVERIES + "/{delivery_id:uuid}", response_model=shapes.DeliveryView, responses=errors(*MISSING))
 @allow(*EVERYONE)
-async def get_delivery(request: Request, delivery_id: str, caller: Caller) -> Response:
+async def get_delivery(request: Request, delivery_id: UUID, caller: Caller) -> Response:
     """Read a delivery with every attempt."""
-    return _shown(await services(request).deliveries.get(caller, parse_id(delivery_id, "delivery")), 200)
+    return _shown(await services(request).deliveries.get(caller, delivery_id), 200)
 
 
 @router.post(
-    DELIVERIES + "/{delivery_id}/resend",
+    DELIVERIES + "/{delivery_id:uuid}/resend",
     status_code=202,
     response_model=shapes.DeliveryView,
-    responses=errors(404, 409),
+    responses=errors(*MISSING, "being_delivered", "input_expired"),
 )
 @allow("admin", "member")
-async def resend_delivery(request: Request, delivery_id: str, caller: Caller) -> Response:
+async def resend_delivery(request: Request, delivery_id: UUID, caller: Caller) -> Response:
     """Send a webhook again now, under the same `webhook-id`, also one that was delivered or given up."""
-    return _shown(await services(request).deliveries.resend(caller, parse_id(delivery_id, "delivery")), 202)
+    return _shown(await services(request).deliveries.resend(caller, delivery_id), 202)
 
 
 def _shown(delivery: Delivery, status: int) -> Response:

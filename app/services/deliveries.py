@@ -66,7 +66,7 @@ class DeliveryService:
             raise Conflict("input_expired", "The document was deleted: there is nothing to send any more.") from None
 
     async def _callback(self, delivery: Delivery) -> str:
-        job = await self._documents.job(delivery.document_id)
-        if job.callback is None:
+        job = await self._documents.kept_job(delivery.document_id)
+        if job is None or job.callback is None:
             raise Conflict("input_expired", "Where the webhook went is no longer kept.")
         return job.callback.model_dump_json()

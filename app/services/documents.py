@@ -66,7 +66,10 @@ class DocumentService:
         if reference is not None:
             pinned = await self._templates.pin(reference, job.format, job.user_id, job.data)
             job = job.model_copy(update={"template": pinned})
-        accepted = await self._queue.enqueue(job, self._scoped(job.user_id, idempotent))
+        scoped = self._scoped(job.user_id, idempotent)
+        if scoped:
+            job = job.model_copy(update={"idempotency_key": scoped.key})
+        accepted = await self._queue.enqueue(job, scoped)
         ids = {"document_id": str(accepted.document_id), "user_id": str(job.user_id)}
         log.info("document.accepted", **ids, template=reference, format=job.format, replayed=accepted.replayed)
         return accepted
@@ -104,8 +107,9 @@ class DocumentService:
     async def page(
         self, caller: Principal, filter_: DocumentFilter, position: Position | None, limit: int
     ) -> tuple[list[DocumentRow], Position | None]:
-        """List documents that the caller sees, newest first. Raises HistoryUnavailable."""
-        return await self._history.list(filter_, position, limit)
+        """List documents that the caller sees, newest first. Raises HistoryUnavailable, QueueUnavailable."""
+        rows, following = await self._history.list(filter_, position, limit)
+        return await self._queue.with_live_deliveries(rows), following
 
     async def events(self, caller: Principal, document_id: UUID) -> list[DocumentRow]:
         """Read a document's transitions, oldest first. Raises NotFound, HistoryUnavailable."""
@@ -145,15 +149,18 @@ class DocumentService:
         await self._queue.cancel(document_id)
         return await self.get(caller, document_id)
 
-    async def retry(self, caller: Principal, document_id: UUID, reference: str | None) -> DocumentRow:
-        """Run an ended document again, optionally with another template version.
+    async def retry(self, caller: Principal, document_id: UUID, reference: str | None, request_id: str) -> DocumentRow:
+        """Run an ended document again, optionally with another template version; `request_id` marks the run's logs.
 
         Raises NotFound, Conflict `not_ended` or `input_expired`, Invalid at `/template`.
         """
         row = await self.get(caller, document_id)
         if not row.terminal:
             raise Conflict("not_ended", f"The document is {row.status}: only one that has ended can be retried.")
-        job = await self.job(document_id)
+        job = await self.kept_job(document_id)
+        if job is None:
+            raise Conflict("input_expired", "The document's data is no longer kept: request it again.")
+        job = job.model_copy(update={"request_id": request_id})
         if reference is not None:
             if job.template is None:
                 raise Invalid.at("/template", "The document was made from an inline source, not from a template.")
@@ -164,10 +171,11 @@ class DocumentService:
         return await self.get(caller, document_id)
 
     async def delete(self, caller: Principal, document_id: UUID) -> None:
-        """Forget a document's data and bytes; the log row stays. Raises NotFound."""
+        """Forget a document's data, bytes and idempotency key; the log row stays. Raises NotFound."""
         row = await self.get(caller, document_id)
+        job = await self.kept_job(document_id)
         await self._queue.restore(row, None)
-        await self._queue.delete(document_id)
+        await self._queue.delete(document_id, job.idempotency_key if job else "")
         await self._blobs.delete_prefix(f"results/{document_id}")
         await self._blobs.delete(input_key(document_id))
 
@@ -175,15 +183,13 @@ class DocumentService:
         """Bring an ended document that has left Redis back for a while, so that its webhook is seen to settle."""
         await self._queue.restore(row, None)
 
-    async def job(self, document_id: UUID) -> GenerationJob:
-        """Read what a document was made from. Raises Conflict `input_expired`."""
+    async def kept_job(self, document_id: UUID) -> GenerationJob | None:
+        """Read what a document was made from; None once that is no longer kept."""
         job = await self._queue.job(document_id)
         if job is not None:
             return job
         kept = await self._blobs.get(input_key(document_id))
-        if kept is None:
-            raise Conflict("input_expired", "The document's data is no longer kept: request it again.")
-        return GenerationJob.model_validate_json(kept)
+        return None if kept is None else GenerationJob.model_validate_json(kept)
 
     def _scoped(self, user_id: UUID, idempotent: IdempotentRequest | None) -> Idempotency | None:
         if idempotent is None:

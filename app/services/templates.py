@@ -3,9 +3,9 @@
 import re
 from uuid import UUID
 
+from app.services.data_schema import DataSchemas
 from backends.template_store import TemplateStore
-from contracts.data_paths import absent
-from contracts.errors import Flaw, Invalid, NotFound
+from contracts.errors import Invalid, NotFound
 from contracts.jobs import PinnedTemplate
 from contracts.templates import TemplateHead, TemplateVersion
 
@@ -15,6 +15,7 @@ REFERENCE = re.compile(r"(?P<name>[a-z0-9-]{1,64})(?:@(?P<which>\d{1,9}|sha256:[
 class TemplateService:
     def __init__(self, store: TemplateStore) -> None:
         self._store = store
+        self._schemas = DataSchemas()
 
     async def visible(self, user_id: UUID | None) -> list[TemplateHead]:
         """List the templates a user may use (None: all), by name."""
@@ -30,7 +31,7 @@ class TemplateService:
     async def pin(self, reference: str, output_format: str, user_id: UUID, data: dict[str, object]) -> PinnedTemplate:
         """Resolve `name`, `name@3`, `name@tag` or `name@sha256:...` to one version that makes this format.
 
-        Raises Invalid at `/template`, `/format`, or where the template's required data is missing.
+        Raises Invalid at `/template`, `/format`, or where the data does not fit the template's schema.
         """
         match = REFERENCE.fullmatch(reference)
         head = await self._store.find(match["name"], user_id) if match else None
@@ -42,20 +43,10 @@ class TemplateService:
             made = ", ".join(version.formats)
             detail = f"{head.name} cannot be made as {output_format}; it can be: {made}."
             raise Invalid.at("/format", detail, "unsupported_format")
-        check_required(version.requires, data)
+        if head.data_schema is not None:
+            self._schemas.check(head.data_schema, data)
         engine = version.engines[output_format]
         return PinnedTemplate(name=head.name, version=version.version, sha256=version.sha256, engine=engine)
-
-
-def check_required(requires: tuple[str, ...], data: dict[str, object]) -> None:
-    """Refuse data that lacks what the template declares as required. Raises Invalid with a pointer for each."""
-    missing = absent(data, requires)
-    if missing:
-        raise Invalid(*(Flaw(_pointer(path), f"The template needs `{path}`.", "data_missing") for path in missing))
-
-
-def _pointer(path: str) -> str:
-    return "/data/" + path.replace("[", "/").replace("]", "").replace(".", "/")
 
 
 def _version(head: TemplateHead, which: str | None) -> TemplateVersion:

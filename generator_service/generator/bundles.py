@@ -65,9 +65,7 @@ def head_of(template: ShippedTemplate) -> TemplateHead:
     """Describe a shipped template as version 1; the store counts on from what it knows."""
     manifest, now = template.bundle.manifest, now_ms()
     engines = {made: source.engine for source in reversed(manifest.sources) for made in source.formats}
-    version = TemplateVersion(
-        version=1, sha256=template.bundle.sha256, engines=engines, requires=manifest.requires, created_at=now
-    )
+    version = TemplateVersion(version=1, sha256=template.bundle.sha256, engines=engines, created_at=now)
     return TemplateHead(
         name=template.name,
         visibility="shared",
@@ -78,6 +76,7 @@ def head_of(template: ShippedTemplate) -> TemplateHead:
         versions=(version,),
         tags={"production": 1},
         sample=template.sample,
+        data_schema=template.data_schema,
         created_at=now,
         updated_at=now,
     )

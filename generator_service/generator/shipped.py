@@ -13,11 +13,12 @@ _DESCRIPTION = "template.toml"
 
 @dataclass(frozen=True)
 class ShippedTemplate:
-    """A template of ours: `sample` is data that shows all it can do."""
+    """A template of ours: `sample` is data that shows all it can do, `data_schema` says what data it takes."""
 
     name: str
     bundle: TemplateBundle
     sample: dict[str, object]
+    data_schema: dict[str, object]
     title: str
     description: str
 
@@ -29,13 +30,14 @@ def load_shipped(directory: Path = TEMPLATES) -> list[ShippedTemplate]:
 
 def _load(folder: Path) -> ShippedTemplate:
     described = tomllib.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
-    manifest = TemplateManifest.model_validate({key: described[key] for key in ("sources", "requires")})
+    manifest = TemplateManifest.model_validate({"sources": described["sources"]})
     files = {source.file: (folder / source.file).read_bytes() for source in manifest.sources}
     files |= {name: (folder.parent / "shared" / name).read_bytes() for name in described.get("shared", [])}
     return ShippedTemplate(
         name=folder.name,
         bundle=TemplateBundle(manifest, files),
         sample=json.loads((folder / "sample.json").read_text(encoding="utf-8")),
+        data_schema=json.loads((folder / "schema.json").read_text(encoding="utf-8")),
         title=described["title"],
         description=described["description"],
     )

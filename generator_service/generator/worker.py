@@ -35,6 +35,8 @@ QUICK_MS = 250.0
 CLAIMED_PER_PROCESS = 4
 STARTED_PER_PROCESS = 2
 CLAIM_PAUSE_S = 0.5
+#: What is stored may be handed over, or removed if it is refused, for this long after the drain time.
+SETTLE_S = 1.0
 
 
 class Pool(Protocol):
@@ -82,6 +84,7 @@ class Worker:
         self._failed: GroupCommit[Failure, Outcome] = GroupCommit(queue.fail)
         self._processes = asyncio.Semaphore(pool.size * STARTED_PER_PROCESS)
         self._running: dict[tuple[UUID, int], asyncio.Task[None]] = {}
+        self._settling: set[asyncio.Task[None]] = set()
         self._finished = asyncio.Event()
         self._usual_ms = QUICK_MS
 
@@ -151,7 +154,7 @@ class Worker:
                 await self._steps(claim)
             except Impatient:
                 self._usual_ms = QUICK_MS
-                await self._queue.release([claim.ref])
+                await self._give_back([claim.ref])
             except NotOurs:
                 log.info("job.refused", why="cancelled or rescued before it began")
             except asyncio.CancelledError:
@@ -165,28 +168,58 @@ class Worker:
         began = time.perf_counter()
         try:
             rendered = await self._rendered(claim)
-            result = await self._store(claim, rendered)
-        except (DocumentFailed, TransientError) as error:
-            await self._hand_over_failure(claim, error_of(error), _ms_since(began))
         except (Impatient, NotOurs):
             raise
         except Exception as error:
-            log.exception("job.internal_error")
-            await self._hand_over_failure(claim, internal_error(error), _ms_since(began))
+            await self._hand_over_failure(claim, described(error), _ms_since(began))
+        else:
+            settling = asyncio.create_task(self._settle(claim, rendered, began))
+            self._settling.add(settling)
+            settling.add_done_callback(self._settling.discard)
+            await asyncio.shield(settling)
+
+    async def _settle(self, claim: Claim, rendered: "Timed", began: float) -> None:
+        """Store and hand over, in a task of its own that goes on when the attempt is cancelled.
+
+        Only the queue's answer tells whether the bytes are a document's or nobody's, and a write in a thread goes on
+        anyway: cut off here, a lost lease left bytes behind.
+        """
+        try:
+            await self._store_and_hand_over(claim, rendered, began)
+        except Exception:
+            log.exception("job.abandoned")
+
+    async def _store_and_hand_over(self, claim: Claim, rendered: "Timed", began: float) -> None:
+        try:
+            result = await self._store(claim, rendered)
+        except Exception as error:
+            await self._hand_over_failure(claim, described(error), _ms_since(began))
         else:
             await self._hand_over(claim, result, rendered)
 
     async def _rendered(self, claim: Claim) -> "Timed":
-        request = await self._load(claim.job)
+        request = await self._loaded(claim)
         await self._take_process()
         try:
-            if await self._started.submit(claim.ref) == "stale":
-                raise NotOurs()
+            await self._start(claim)
             began = time.perf_counter()
             rendered = await self._pool.render(request, claim.job.options.timeout_s)
         finally:
             self._processes.release()
         return Timed(rendered, _ms_since(began))
+
+    async def _loaded(self, claim: Claim) -> RenderRequest:
+        """Load what the render needs. An error here is an attempt, too, and the queue ends only what has started."""
+        try:
+            return await self._load(claim.job)
+        except Exception as error:
+            flaw = error
+        await self._start(claim)
+        raise flaw
+
+    async def _start(self, claim: Claim) -> None:
+        if await self._started.submit(claim.ref) == "stale":
+            raise NotOurs()
 
     async def _load(self, job: GenerationJob) -> RenderRequest:
         return RenderRequest(
@@ -229,8 +262,8 @@ class Worker:
         expires_at = None if expires_in is None else now_ms() + expires_in * 1000
         done = Completion(claim.job.document_id, claim.token, result, timed.ms, expires_at)
         if await self._completed.submit(done) == "stale":
-            await self._blobs.delete(result.key)
             log.info("job.refused", why="the token is stale")
+            await self._blobs.delete(result.key)
             return
         self._usual_ms += (timed.ms - self._usual_ms) * 0.2
         self._metrics.finished("completed", claim.job, timed.ms)
@@ -260,6 +293,10 @@ class Worker:
             except TransientError as error:
                 log.warning("worker.queue_away", error=error.message)
                 continue
+            except Exception:
+                # A bug, but without renewals every document that takes longer than a lease would be rendered for ever.
+                log.exception("worker.renewal_failed")
+                continue
             for ref, still in zip(refs, mine, strict=True):
                 if not still and (task := self._running.get(ref)):
                     task.cancel()
@@ -272,8 +309,17 @@ class Worker:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if refs:
-            log.info("worker.released", documents=await self._queue.release(refs))
+        await self._give_back(refs)
+        if self._settling:
+            await asyncio.wait(self._settling, timeout=SETTLE_S)
+
+    async def _give_back(self, refs: list[tuple[UUID, int]]) -> None:
+        """Let other workers have documents at once; without Redis they get them when the leases run out."""
+        try:
+            if refs:
+                log.info("worker.released", documents=await self._queue.release(refs))
+        except TransientError as error:
+            log.warning("worker.left_to_lease", documents=len(refs), error=error.message)
 
 
 @dataclass(frozen=True)
@@ -284,14 +330,13 @@ class Timed:
     ms: int
 
 
-def error_of(error: DocumentFailed | TransientError) -> DocumentError:
-    """Describe a failed attempt as the document's error."""
+def described(error: Exception) -> DocumentError:
+    """Describe what ended an attempt as the document's error."""
     if isinstance(error, DocumentFailed):
         return error.error
-    return DocumentError(code="storage_unavailable", message=error.message, retryable=True)
-
-
-def internal_error(error: Exception) -> DocumentError:
+    if isinstance(error, TransientError):
+        return DocumentError(code="storage_unavailable", message=error.message, retryable=True)
+    log.error("job.internal_error", exc_info=error)
     message = f"Presswork failed ({type(error).__name__}); the log has the cause under this document's id."
     return DocumentError(code="internal_error", message=message, retryable=True)
 

@@ -4,6 +4,7 @@ One hash per document, lanes on a round-robin ring, leases and delays in sorted 
 compares state and fencing token before it writes, so every call may be repeated. See docs/adr/0001-own-queue.md.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 from uuid import UUID, uuid4
@@ -11,7 +12,7 @@ from uuid import UUID, uuid4
 from redis.exceptions import RedisError
 
 from backends.scripts import Scripts
-from contracts.documents import DocumentHead, DocumentRow, Result, Status, head_fragment
+from contracts.documents import Delivery, DocumentHead, DocumentRow, Result, Status, head_fragment
 from contracts.errors import (
     Conflict,
     DocumentError,
@@ -25,6 +26,7 @@ from contracts.ids import now_ms
 from contracts.jobs import MAX_CRASHES, GenerationJob
 
 Outcome = Literal["ok", "stale"]
+DELIVERY_FIELDS = ("run", "delivery_status", "delivery_attempts", "delivery_next")
 
 
 @dataclass(frozen=True)
@@ -145,16 +147,36 @@ class DocumentQueue:
 
     async def live(self, document_id: UUID) -> DocumentRow | None:
         """Read a document's current row; None if Redis does not have it (any more)."""
-        rows = await self.live_events(document_id)
-        return rows[-1] if rows else None
+        fields = await self._fields(document_id)
+        rows = rows_of(fields)
+        return rows[-1].model_copy(update={"delivery": delivery_of(fields)}) if rows else None
 
     async def live_events(self, document_id: UUID) -> list[DocumentRow]:
         """Read the rows of a live document, oldest first: complete from `seq` 1 unless it was restored."""
+        return rows_of(await self._fields(document_id))
+
+    async def with_live_deliveries(self, rows: Sequence[DocumentRow]) -> list[DocumentRow]:
+        """Bring the deliveries of rows from history up to date: attempts that will be repeated make no event."""
+        unsettled = [row.document_id for row in rows if row.delivery.status == "pending"]
+        if not unsettled:
+            return list(rows)
         try:
-            fields = cast(dict[str, str], await self._redis.hgetall(f"{self._prefix}doc:{document_id}"))
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for document_id in unsettled:
+                    pipe.hmget(f"{self._prefix}doc:{document_id}", *DELIVERY_FIELDS)
+                answers = cast(list[list[str | None]], await pipe.execute())
         except (RedisError, OSError) as error:
             raise QueueUnavailable() from error
-        return rows_of(fields)
+        live = dict(
+            zip(unsettled, (dict(zip(DELIVERY_FIELDS, answer, strict=True)) for answer in answers), strict=True)
+        )
+        return [_delivery_updated(row, live.get(row.document_id, {})) for row in rows]
+
+    async def _fields(self, document_id: UUID) -> dict[str, str]:
+        try:
+            return cast(dict[str, str], await self._redis.hgetall(f"{self._prefix}doc:{document_id}"))
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable() from error
 
     async def cancel(self, document_id: UUID) -> None:
         """End a run as cancelled. Raises NotFound, or Conflict `already_ended`."""
@@ -187,9 +209,9 @@ class DocumentQueue:
                 raise SystemFull()
         raise Conflict("not_ended", f"The document is {answer}: only one that has ended can be retried.")
 
-    async def delete(self, document_id: UUID) -> None:
-        """Cancel if need be, forget the data, mark the row deleted. Raises NotFound."""
-        if await self._scripts.run("delete", str(document_id)) != "ok":
+    async def delete(self, document_id: UUID, idempotency_key: str = "") -> None:
+        """Cancel if need be, forget the data and the job's idempotency key, mark the row deleted. Raises NotFound."""
+        if await self._scripts.run("delete", str(document_id), idempotency_key) != "ok":
             raise NotFound("document")
 
     async def job(self, document_id: UUID) -> GenerationJob | None:
@@ -311,6 +333,24 @@ def rows_of(fields: dict[str, str]) -> list[DocumentRow]:
     head = fields.get("head")
     numbers = sorted(int(name[1:]) for name in fields if name[0] == "e" and name[1:].isdigit())
     return [DocumentRow.model_validate_json(f"{head}{fields[f'e{number}']}") for number in numbers]
+
+
+def delivery_of(fields: Mapping[str, str | None]) -> Delivery:
+    """Read how far a document's webhook is from its hash, which knows of every attempt."""
+    next_at = fields.get("delivery_next")
+    return Delivery.model_validate(
+        {
+            "status": fields["delivery_status"],
+            "attempts": int(fields["delivery_attempts"] or 0),
+            "next_attempt_at": None if next_at is None else int(next_at),
+        }
+    )
+
+
+def _delivery_updated(row: DocumentRow, fields: Mapping[str, str | None]) -> DocumentRow:
+    if fields.get("run") != str(row.run):
+        return row
+    return row.model_copy(update={"delivery": delivery_of(fields)})
 
 
 def tail_fragment(row: DocumentRow) -> str:

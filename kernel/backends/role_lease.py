@@ -78,5 +78,9 @@ class RoleLease:
         except (QueueUnavailable, SystemFull) as error:
             log.warning("role.unreachable", role=self.role, error=str(error))
             return
+        except Exception:
+            # A bug, but nobody waits for this task: if it ended, the role would have no holder until a restart.
+            log.exception("role.broken", role=self.role)
+            return
         if held != was_held:
             log.info("role.acquired" if held else "role.lost", role=self.role, holder=self.holder)

@@ -15,6 +15,9 @@ from contracts.errors import QueueUnavailable, SystemFull
 
 PREFIX = "{pw}:"
 
+#: What a server answers while it starts, fails over, waits for replicas or its disk, or runs somebody's long script.
+PASSING = frozenset(("LOADING", "MISCONF", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY"))
+
 Answer = str | int | list[object] | None
 
 
@@ -34,9 +37,10 @@ class Scripts:
         try:
             return cast(Answer, await script(keys=[self.prefix], args=list(args)))
         except ResponseError as error:
-            if str(error).startswith("OOM"):
+            code = error.status_code or str(error).partition(" ")[0]  # the client cuts off the codes it knows
+            if code == "OOM":
                 raise SystemFull("The broker's memory is full: nothing was accepted.") from error
-            if str(error).startswith(("LOADING", "MISCONF", "READONLY", "MASTERDOWN")):
+            if code in PASSING:
                 raise QueueUnavailable() from error
             raise
         except (RedisError, OSError) as error:

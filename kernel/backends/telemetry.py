@@ -130,13 +130,19 @@ class RequestTelemetry:
                 self._record(scope, answer.status, time.perf_counter() - began)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
+        route = getattr(scope.get("route"), "path_format", "unmatched")
         self.metrics.requests.labels(scope["method"], route, str(status)).inc()
         self.metrics.request_seconds.labels(route).observe(seconds)
         if scope["path"] not in QUIET_PATHS:
-            user = scope.get("state", {}).get("user_id")
             line = {"method": scope["method"], "path": scope["path"], "status": status, "ms": round(seconds * 1000, 1)}
-            self.log.info("request.answered", **line, **({"user_id": str(user)} if user else {}))
+            self.log.info("request.answered", **line, **_ids(scope))
+
+
+def _ids(scope: Scope) -> dict[str, str]:
+    """Say who asked, and for which document: it stands in the path, or its endpoint has noted it."""
+    state, path = scope.get("state", {}), scope.get("path_params", {})
+    known = {"user_id": state.get("user_id"), "document_id": state.get("document_id") or path.get("document_id")}
+    return {name: str(value) for name, value in known.items() if value}
 
 
 class Answer:

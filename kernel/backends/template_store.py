@@ -62,9 +62,10 @@ class TemplateStore:
             raise QueueUnavailable() from error
 
     async def ship(self, head: TemplateHead) -> None:
-        """Register a template that ships with the product; a source that is known already changes nothing.
+        """Register a template that ships with the product; one that is known as it is changes nothing.
 
         A changed source becomes the next version and `production` moves to it; older versions stay for pinned jobs.
+        What is no version's own (title, sample, data schema) is replaced.
         """
         field = f"/{head.name}"
         self._found.clear()
@@ -91,9 +92,12 @@ def shipped_over(known: TemplateHead | None, shipped: TemplateHead) -> TemplateH
     if known is None:
         return shipped
     (fresh,) = shipped.versions
-    if any(version.sha256 == fresh.sha256 for version in known.versions):
-        return None
-    number = max(version.version for version in known.versions) + 1
-    versions = (*known.versions, fresh.model_copy(update={"version": number}))
-    update = {"versions": versions, "tags": {**known.tags, "production": number}, "created_at": known.created_at}
-    return shipped.model_copy(update=update)
+    versions, tags = known.versions, known.tags
+    if all(version.sha256 != fresh.sha256 for version in versions):
+        number = max(version.version for version in versions) + 1
+        versions = (*versions, fresh.model_copy(update={"version": number}))
+        tags = {**tags, "production": number}
+    update = {"versions": versions, "tags": tags, "created_at": known.created_at}
+    merged = shipped.model_copy(update=update)
+    same = merged.model_copy(update={"updated_at": known.updated_at}) == known
+    return None if same else merged

@@ -1,22 +1,13 @@
-"""Data paths (`buyer.name`, `items[].price`): what is absent from the data, and which near name was probably meant."""
+"""Data paths (`buyer.name`, `items[].price`): which name in the data was probably meant by one that is not there."""
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import islice
 
 _SEGMENT = re.compile(r"[^.\[\]]+|\[[^\]]*\]")
-#: A list of a million rows is not searched to the end for a missing name.
-_ROWS_SEARCHED = 1_000
-
-
-def absent(data: object, paths: Iterable[str]) -> list[str]:
-    """Return those of `paths` that the data lacks, with the index of the first row that lacks it: `items[3].price`."""
-    missing: list[str] = []
-    for path in paths:
-        found = next(_lacking(data, _split(path), ""), None)
-        if found is not None and found not in missing:
-            missing.append(found)
-    return missing
+#: A list of a million rows, or an object of as many names, is not searched to the end for a missing one.
+_ROWS_SEARCHED, _NAMES_SEARCHED, _PATHS_SEARCHED = 1_000, 200, 2_000
 
 
 def near_names(data: object, path: str) -> list[str]:
@@ -25,20 +16,23 @@ def near_names(data: object, path: str) -> list[str]:
     holder, walked, missing = _walk(data, segments)
     if missing is None:
         return []
-    siblings = {_join(walked, name): name for name in holder} if isinstance(holder, dict) else {}
-    close = difflib.get_close_matches(missing, list(siblings.values()), n=3, cutoff=0.6)
+    siblings = [name for name in islice(holder, _NAMES_SEARCHED) if len(name) < 100] if isinstance(holder, dict) else []
+    close = difflib.get_close_matches(missing, siblings, n=3, cutoff=0.6)
     if close:
         return [_join(walked, name) for name in close]
-    elsewhere = [found for found in _all_paths(data) if found.rpartition(".")[2] == missing]
+    elsewhere = [found for found in islice(_all_paths(data), _PATHS_SEARCHED) if found.rpartition(".")[2] == missing]
     return elsewhere[:3]
 
 
-def hint_for(data: object, path: str) -> str:
-    """Say in one sentence what could be meant by a path that is not in the data."""
+def near_hint(data: object, path: str) -> str:
+    """Say in one sentence what could be meant by a path that is not in the data; "" if nothing is near."""
     near = near_names(data, path)
-    if near:
-        return "The data has " + " and ".join(f"`{name}`" for name in near) + ": is that meant?"
-    return f"Add `{path}` to the data, or guard it in the template."
+    return "The data has " + " and ".join(f"`{name}`" for name in near) + ": is that meant?" if near else ""
+
+
+def hint_for(data: object, path: str) -> str:
+    """Say in one sentence what to do about a path that is not in the data."""
+    return near_hint(data, path) or f"Add `{path}` to the data, or guard it in the template."
 
 
 def _split(path: str) -> list[str]:
@@ -49,32 +43,13 @@ def _join(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
 
 
-def _lacking(value: object, segments: list[str], walked: str) -> Iterator[str]:
-    if not segments:
-        return
-    first, rest = segments[0], segments[1:]
-    if first.startswith("["):
-        rows = value if isinstance(value, list) else []
-        for index, row in enumerate(rows[:_ROWS_SEARCHED]):
-            yield from _lacking(row, rest, f"{walked}[{index}]")
-    elif not isinstance(value, dict) or value.get(first) is None:
-        yield _join(walked, first if rest and rest[0].startswith("[") else "".join(_rejoin(segments)))
-    else:
-        yield from _lacking(value[first], rest, _join(walked, first))
-
-
-def _rejoin(segments: list[str]) -> Iterator[str]:
-    for index, segment in enumerate(segments):
-        yield segment if segment.startswith("[") or not index else f".{segment}"
-
-
 def _walk(data: object, segments: list[str]) -> tuple[object, str, str | None]:
     """Follow the path as far as the data goes: the last holder, its path, and the first name it lacks."""
     holder, walked = data, ""
     for index, segment in enumerate(segments):
         if segment.startswith("["):
             following = segments[index + 1] if index + 1 < len(segments) else ""
-            holder, walked = _row_lacking(holder, following), f"{walked}[]"
+            holder, walked = _row(holder, segment[1:-1], following), f"{walked}{segment}"
         elif isinstance(holder, dict) and segment in holder:
             holder, walked = holder[segment], _join(walked, segment)
         else:
@@ -82,9 +57,12 @@ def _walk(data: object, segments: list[str]) -> tuple[object, str, str | None]:
     return holder, walked, None
 
 
-def _row_lacking(rows: object, name: str) -> object:
+def _row(rows: object, index: str, name: str) -> object:
+    """Return the row of this index; without an index the first that lacks the name."""
     if not isinstance(rows, list) or not rows:
         return {}
+    if index.isdecimal():
+        return rows[int(index)] if int(index) < len(rows) else {}
     lacking = (row for row in rows[:_ROWS_SEARCHED] if isinstance(row, dict) and name not in row)
     return next(lacking, rows[0])
 

@@ -50,6 +50,11 @@ CONTENT_TYPES: dict[str, str] = {
 }
 
 
+def own_type(output_format: str) -> str:
+    """Return a format's media type without parameters."""
+    return CONTENT_TYPES[output_format].partition(";")[0]
+
+
 class Warned(BaseModel, frozen=True):
     """Something about a finished document that its author should know."""
 

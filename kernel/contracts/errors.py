@@ -84,13 +84,20 @@ class Flaw:
     code: str
 
 
+def in_short(details: list[str], between: str, unlisted: int = 0) -> str:
+    """Join the first three of many details, and say how many there are besides."""
+    more = len(details) - 3 + unlisted
+    return between.join(details[:3]) + (f" (and {more} more)" if more > 0 else "")
+
+
 class Invalid(PermanentError):
     """The request was understood, but something in it is wrong."""
 
     code = "invalid_request"
 
-    def __init__(self, *flaws: Flaw) -> None:
-        super().__init__("; ".join(flaw.detail for flaw in flaws[:3]))
+    def __init__(self, *flaws: Flaw, unlisted: int = 0) -> None:
+        """Take what is wrong; `unlisted`: how many more flaws were found."""
+        super().__init__(in_short([flaw.detail for flaw in flaws], " ", unlisted))
         self.flaws = flaws
 
     @classmethod
@@ -198,6 +205,8 @@ class DocumentFailed(PermanentError):
 DOCUMENT_ERROR_CODES = {
     "template_error": "The template does not compile, or an expression in it failed with this data.",
     "data_missing": "The template uses a value that the data does not have.",
+    "data_invalid": "The template cannot print a value of the data truthfully.",
+    "missing_glyphs": "The document is strict and has characters that no font has: they would be printed as boxes.",
     "unsupported_format": "The template has no source for this format.",
     "render_timeout": "Rendering took longer than the limit (wall clock or CPU).",
     "memory_limit": "Rendering needed more memory than the limit.",

@@ -72,6 +72,8 @@ class GenerationJob(BaseModel, frozen=True):
     expires_in: int | None = None
     options: JobOptions = JobOptions()
     request_id: str = ""
+    #: What the queue keeps the client's Idempotency-Key under: deleting the document frees it.
+    idempotency_key: str = ""
 
     @property
     def engine(self) -> str:

@@ -127,17 +127,13 @@ def judge_at_accept(url: str, allow: AllowList, *, pointer: str = "/callback_url
     verdicts = [allow.verdict(target, address) for address in target.fixed]
     if verdicts and not any(verdict.allowed for verdict in verdicts):
         reason = f"{target.origin} is {verdicts[0].reason}: webhooks go to public addresses."
-        raise Invalid.at(pointer, f"{reason} {remedy(target)}", "private_address")
+        raise Invalid.at(pointer, f"{reason} {remedy(target.host, target.port)}", "private_address")
 
 
-def remedy(target: Target) -> str:
-    """Say which line opens a refused target: the network of a literal address, else the host with its port."""
-    if target.fixed:
-        address = target.fixed[0]
-        line = f"{CIDRS_VARIABLE}={address}/{address.max_prefixlen}"
-    else:
-        line = f"{HOSTS_VARIABLE}={target.host}:{target.port}"
-    return f"To allow it, start Presswork with {line} (values are separated by commas)."
+def remedy(host: str, port: int) -> str:
+    """Say which line opens a refused receiver, and nothing beside it."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"To allow it, start Presswork with {HOSTS_VARIABLE}={shown}:{port} (values are separated by commas)."
 
 
 # Hop-by-hop and framing headers would change the request itself; the rest are ours to say.

@@ -100,13 +100,9 @@ class TemplateSource(BaseModel, frozen=True):
 
 
 class TemplateManifest(BaseModel, frozen=True):
-    """What a bundle holds. `requires`: data paths (`seller.name`, `items[].price`) that a document must have.
-
-    `tagged`: PDFs carry structure tags (accessible, a third slower to make).
-    """
+    """What a bundle holds. `tagged`: PDFs carry structure tags (accessible, a third slower to make)."""
 
     sources: tuple[TemplateSource, ...]
-    requires: tuple[str, ...] = ()
     tagged: bool = False
 
     @property
@@ -174,12 +170,11 @@ def _suffix(engine: str) -> str:
 
 
 class TemplateVersion(BaseModel, frozen=True):
-    """One immutable version: numbers never recur. `engines` by format; `requires` as in the manifest."""
+    """One immutable version: numbers never recur. `engines` by format."""
 
     version: int
     sha256: str
     engines: dict[str, str]
-    requires: tuple[str, ...] = ()
     created_at: int
 
     @property
@@ -188,7 +183,10 @@ class TemplateVersion(BaseModel, frozen=True):
 
 
 class TemplateHead(BaseModel, frozen=True):
-    """What Redis keeps and the API shows of a template. `owner_id` None: it ships with Presswork. Times: epoch ms."""
+    """What Redis keeps and the API shows of a template. `owner_id` None: it ships with Presswork. Times: epoch ms.
+
+    `data_schema`: the JSON Schema (2020-12) that data must fit, whichever version is asked for.
+    """
 
     name: str
     owner_id: UUID | None = None
@@ -200,6 +198,7 @@ class TemplateHead(BaseModel, frozen=True):
     versions: tuple[TemplateVersion, ...] = ()
     tags: dict[str, int] = {}
     sample: dict[str, object] | None = None
+    data_schema: dict[str, object] | None = None
     created_at: int
     updated_at: int
 

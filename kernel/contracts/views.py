@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from contracts.documents import DocumentRow, Result
+from contracts.documents import Delivery, DocumentRow, Result
 from contracts.errors import DocumentError
 from contracts.ids import rfc3339
 from contracts.secrets import UrlSigner
@@ -56,11 +56,7 @@ def document_view(row: DocumentRow, links: Links, now_ms: int) -> JsonObject:
         "timings": timings(row),
         "result": result_view(row, row.result, links, now_ms) if row.result else None,
         "error": error_view(row.error) if row.error else None,
-        "delivery": {
-            "status": row.delivery.status,
-            "attempts": row.delivery.attempts,
-            "next_attempt_at": rfc3339(row.delivery.next_attempt_at),
-        },
+        "delivery": delivery_view(row.delivery),
     }
 
 
@@ -82,6 +78,14 @@ def result_view(row: DocumentRow, result: Result, links: Links, now_ms: int) -> 
         "url": url,
         "url_expires_at": rfc3339(expires_at),
         "warnings": [warned.model_dump() for warned in result.warnings],
+    }
+
+
+def delivery_view(delivery: Delivery) -> JsonObject:
+    return {
+        "status": delivery.status,
+        "attempts": delivery.attempts,
+        "next_attempt_at": rfc3339(delivery.next_attempt_at),
     }
 
 

@@ -52,6 +52,7 @@ def test_the_tour_of_the_api_runs_as_it_stands(up: Fast) -> None:
     output = run(up, "".join(blocks("docs/api.md")))
     for word in ("ada@example.com", '"key":"pw_', "Ada King", '"accepted"', '"run":2', "unknown_template"):
         assert word in output, word
+    assert re.search(r'"items":\[\{"id":"[^"]+","status":', output), "the list shows the document"
     for name in ("INV-7.pdf", "hello.pdf"):
         assert (up.home / name).read_bytes().startswith(b"%PDF-")
 
@@ -64,7 +65,7 @@ def test_the_webhook_of_the_readme_arrives_and_verifies(up: Fast) -> None:
     environment = {
         **os.environ,
         "PRESSWORK_DATA_DIR": str(up.home / "var"),
-        "PRESSWORK_PUBLIC_URL": up.facts["api_url"],
+        "PRESSWORK_API_PORT": str(up.ports["api"]),
     }
     listener = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: is_open(port), 20)

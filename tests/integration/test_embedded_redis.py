@@ -1,9 +1,7 @@
 """The embedded Redis server: it keeps what it acknowledged, lets nobody in, and is recognised."""
 
 import asyncio
-import os
 import signal
-import socket
 import stat
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -18,13 +16,9 @@ from backends.embedded.redis import EmbeddedRedis, RedisMissing, find_executable
 from backends.embedded.tether import tethered
 from standalone.errors import StartRefused
 from standalone.outside import require_safe_redis
+from tests.integration.history_servers import free_port, redis_program
 
 DEADLINE_S = 30
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @contextmanager
@@ -46,8 +40,7 @@ async def ready(server: EmbeddedRedis, process: subprocess.Popen[bytes]) -> None
 
 @pytest.fixture
 def server(tmp_path: Path) -> EmbeddedRedis:
-    executable = find_executable(os.environ.get("PRESSWORK_REDIS_SERVER"))
-    server = EmbeddedRedis(tmp_path / "redis", free_port(), "a-password", executable, max_memory="20mb")
+    server = EmbeddedRedis(tmp_path / "redis", free_port(), "a-password", redis_program(), max_memory="20mb")
     server.prepare()
     return server
 
@@ -61,6 +54,8 @@ async def client(server: EmbeddedRedis) -> AsyncIterator[Redis]:
 
 
 async def test_it_is_as_safe_as_we_demand_of_an_outside_server(server: EmbeddedRedis, client: Redis) -> None:
+    needed = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+    assert {name: (await client.config_get(name))[name] for name in needed} == needed
     await require_safe_redis(server.url, allow_unsafe=False)
 
 
@@ -86,6 +81,41 @@ async def test_an_outside_server_that_lets_us_not_in_is_refused_without_showing_
     with pytest.raises(StartRefused, match="PRESSWORK_REDIS_URL") as refused:
         await require_safe_redis(f"redis://{password}127.0.0.1:{server.port}/0", allow_unsafe=False)
     assert "wrong-secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("login", ["", "tenant:secret@"])
+async def test_an_outside_server_that_lets_anybody_in_is_refused_unless_overridden(
+    server: EmbeddedRedis, client: Redis, login: str
+) -> None:
+    await client.acl_setuser("tenant", enabled=True, passwords=["+secret"], categories=["+@all"])
+    await client.config_set("requirepass", "")
+    url = f"redis://{login}127.0.0.1:{server.port}/0"
+    with pytest.raises(
+        StartRefused, match="requirepass is empty, but must be set(?s:.*)PRESSWORK_ALLOW_UNSAFE_REDIS=1"
+    ):
+        await require_safe_redis(url, allow_unsafe=False)
+    await require_safe_redis(url, allow_unsafe=True)
+
+
+@pytest.mark.parametrize("allow_unsafe", [False, True])
+async def test_an_outside_server_that_is_too_old_is_refused_whatever_is_allowed(allow_unsafe: bool) -> None:
+    async with await asyncio.start_server(redis_of_2018, "127.0.0.1", 0) as old:
+        url = f"redis://127.0.0.1:{old.sockets[0].getsockname()[1]}/0"
+        with pytest.raises(StartRefused, match=r"is version 5\.0\.14: .* need 7\.0 or newer"):
+            await require_safe_redis(url, allow_unsafe=allow_unsafe)
+
+
+async def redis_of_2018(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Speak as Redis 5 does: RESP2 only, and only INFO is known."""
+    while line := await reader.readline():
+        words = []
+        for _ in range(int(line[1:])):
+            size = int((await reader.readline())[1:])
+            words.append((await reader.readexactly(size + 2))[:-2])
+        info = b"redis_version:5.0.14\r\n"
+        known = b"$%d\r\n%s\r\n" % (len(info), info)
+        writer.write(known if words[0].upper() == b"INFO" else b"-ERR unknown command\r\n")
+    writer.close()
 
 
 async def test_acknowledged_writes_survive_kill_9(server: EmbeddedRedis) -> None:
@@ -143,6 +173,12 @@ async def test_nothing_on_the_port_is_not_alive(server: EmbeddedRedis) -> None:
 def test_the_configuration_with_the_password_is_private(server: EmbeddedRedis) -> None:
     assert stat.S_IMODE((server.directory / "redis.conf").stat().st_mode) == 0o600
     assert "a-password" not in " ".join(server.command)
+
+
+def test_a_program_is_called_by_the_name_it_was_given_by(tmp_path: Path) -> None:
+    """Debian's redis-server is a link to redis-check-rdb, which decides by its own name what to be."""
+    (tmp_path / "redis-server").symlink_to("/bin/true")
+    assert find_executable(str(tmp_path / "redis-server")) == tmp_path / "redis-server"
 
 
 def test_a_program_that_does_not_exist_is_refused_by_name() -> None:

@@ -1,7 +1,7 @@
 """What the API asks ClickHouse: lists, pages, filters, single documents, and the rows Redis is rebuilt from."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import orjson
@@ -16,20 +16,13 @@ from contracts.errors import DocumentError, HistoryUnavailable
 from contracts.ids import new_id
 from contracts.users import KeyRow, UserRow
 from generator.repository import HistoryRepository
-from tests.integration.history_servers import Server, clickhouse_server, free_port, fresh_database
-
-START = 1_790_000_000_000
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with clickhouse_server(tmp_path_factory.mktemp("clickhouse")) as server:
-        yield server
+from tests.integration.history_rows import START, later, row
+from tests.integration.history_servers import Server, free_port, fresh_database
 
 
 @pytest.fixture
-async def clickhouse(node: Server) -> AsyncIterator[ClickHouse]:
-    async with fresh_database(node.url) as client:
+async def clickhouse(clickhouse_node: Server) -> AsyncIterator[ClickHouse]:
+    async with fresh_database(clickhouse_node.url) as client:
         # Rows of one document must come together by FINAL, not because a merge happened to be quick.
         await client.command("SYSTEM STOP MERGES documents")
         await client.command("SYSTEM STOP MERGES users")
@@ -44,32 +37,6 @@ def documents(clickhouse: ClickHouse) -> DocumentRepository:
 @pytest.fixture
 def users(clickhouse: ClickHouse) -> UserRepository:
     return UserRepository(clickhouse)
-
-
-def row(at: int = START, **changes: object) -> DocumentRow:
-    plain = DocumentRow(
-        document_id=new_id(at),
-        user_id=UUID(int=1),
-        created_at=at,
-        output_format="pdf",
-        template_name="invoice",
-        template_version=3,
-        template_sha256="ab" * 32,
-        priority="normal",
-        lane="lane",
-        seq=1,
-        event="accepted",
-        at=at,
-        status=Status.QUEUED,
-        run=1,
-        attempt=0,
-        queued_at=at,
-    )
-    return DocumentRow.model_validate({**plain.model_dump(), **changes})
-
-
-def later(before: DocumentRow, **changes: object) -> DocumentRow:
-    return DocumentRow.model_validate({**before.model_dump(), "seq": before.seq + 1, "at": before.at + 10, **changes})
 
 
 async def write(clickhouse: ClickHouse, *rows: DocumentRow) -> None:

@@ -1,7 +1,7 @@
 """The schema: applied once, by many at once, never edited; and how long its rows are kept."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import uuid4
 
@@ -16,18 +16,12 @@ from contracts.deliveries import DeliveryAttempt
 from contracts.documents import DocumentRow
 from contracts.ids import now_ms
 from contracts.users import KeyEvent, KeyRow, UserEvent, UserRow
-from tests.integration.history_servers import Server, clickhouse_server, fresh_database
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with clickhouse_server(tmp_path_factory.mktemp("clickhouse")) as server:
-        yield server
+from tests.integration.history_servers import Server, fresh_database
 
 
 @pytest.fixture
-async def empty(node: Server) -> AsyncIterator[ClickHouse]:
-    async with fresh_database(node.url, migrated=False) as client:
+async def empty(clickhouse_node: Server) -> AsyncIterator[ClickHouse]:
+    async with fresh_database(clickhouse_node.url, migrated=False) as client:
         yield client
 
 

@@ -9,7 +9,15 @@ from redis.asyncio import Redis
 from backends.queue import Claim, Completion, DocumentQueue, Failure, Idempotency, QueueLimits
 from backends.scripts import Scripts
 from contracts.documents import TRANSITIONS, DocumentRow, Result, Status
-from contracts.errors import Conflict, DocumentError, IdempotencyMismatch, NotFound, RateLimited, SystemFull
+from contracts.errors import (
+    Conflict,
+    DocumentError,
+    IdempotencyMismatch,
+    NotFound,
+    QueueUnavailable,
+    RateLimited,
+    SystemFull,
+)
 from contracts.ids import new_id, now_ms
 from contracts.jobs import Callback, GenerationJob, PinnedTemplate
 from tests.conftest import WaitUntil
@@ -337,6 +345,38 @@ async def test_limits_of_a_user_and_of_the_system_are_told_apart(scripts: Script
     await queue.start([claim.ref])
     await queue.complete([a_result(claim)])
     await queue.enqueue(a_job(claim.job.user_id))
+
+
+async def test_a_full_redis_accepts_nothing_says_so_and_can_be_emptied(queue: DocumentQueue, redis: Redis) -> None:
+    await queue.enqueue(a_job())
+    await redis.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(SystemFull, match="memory is full"):
+            await queue.enqueue(a_job())
+        claim = await claim_one(queue)
+        await queue.start([claim.ref])
+        assert await queue.complete([a_result(claim)]) == ["ok"]
+    finally:
+        await redis.config_set("maxmemory", "1gb")
+
+
+@pytest.mark.parametrize(
+    ("change", "back"),
+    [
+        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+        (("CONFIG", "SET", "min-replicas-to-write", "1"), ("CONFIG", "SET", "min-replicas-to-write", "0")),
+    ],
+)
+async def test_a_redis_that_fails_over_is_away_for_a_while(
+    queue: DocumentQueue, redis: Redis, change: tuple[str, ...], back: tuple[str, ...]
+) -> None:
+    await redis.execute_command(*change)
+    try:
+        with pytest.raises(QueueUnavailable):
+            await queue.enqueue(a_job())
+    finally:
+        await redis.execute_command(*back)
+    assert (await queue.enqueue(a_job())).status == Status.QUEUED
 
 
 async def test_a_document_that_left_redis_can_be_restored_and_run_again(queue: DocumentQueue, redis: Redis) -> None:

@@ -32,23 +32,10 @@ from tests.integration.history_servers import (
     fresh_database,
     fresh_prefix,
     job,
-    redis_server,
     wait_until,
 )
 
 TTL_S = 600
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with clickhouse_server(tmp_path_factory.mktemp("clickhouse")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
-        yield server
 
 
 @dataclass
@@ -98,8 +85,8 @@ RESULT = Result(
 
 
 @pytest.fixture
-async def stage(node: Server, broker: Server, tmp_path: Path) -> AsyncIterator[Stage]:
-    async with fresh_database(node.url) as clickhouse, fresh_prefix(broker.url) as scripts:
+async def stage(clickhouse_node: Server, redis_node: Server, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with fresh_database(clickhouse_node.url) as clickhouse, fresh_prefix(redis_node.url) as scripts:
         yield Stage(scripts, clickhouse, FileBlobStore(tmp_path / "blobs"))
 
 
@@ -352,8 +339,13 @@ async def test_a_bisected_batch_that_was_cut_off_is_stored_once(stage: Stage, mo
     assert await stage.count("events_quarantine") == 1
 
 
-async def test_tables_that_are_not_there_yet_hold_the_events_back(node: Server, broker: Server, tmp_path: Path) -> None:
-    async with fresh_database(node.url, migrated=False) as clickhouse, fresh_prefix(broker.url) as scripts:
+async def test_tables_that_are_not_there_yet_hold_the_events_back(
+    clickhouse_node: Server, redis_node: Server, tmp_path: Path
+) -> None:
+    async with (
+        fresh_database(clickhouse_node.url, migrated=False) as clickhouse,
+        fresh_prefix(redis_node.url) as scripts,
+    ):
         stage = Stage(scripts, clickhouse, FileBlobStore(tmp_path))
         await stage.accept(job())
         with pytest.raises(HistoryUnavailable):
@@ -385,9 +377,9 @@ def mortal_node(tmp_path: Path) -> Iterator[Server]:
 
 
 async def test_a_server_killed_again_and_again_has_every_event_once_in_the_end(
-    mortal_node: Server, broker: Server, tmp_path: Path
+    mortal_node: Server, redis_node: Server, tmp_path: Path
 ) -> None:
-    async with fresh_database(mortal_node.url) as clickhouse, fresh_prefix(broker.url) as scripts:
+    async with fresh_database(mortal_node.url) as clickhouse, fresh_prefix(redis_node.url) as scripts:
         stage = Stage(scripts, clickhouse, FileBlobStore(tmp_path / "blobs"))
         shipper = stage.shipper(max_rows=50)
         task = asyncio.create_task(shipper.run())

@@ -1,7 +1,7 @@
 """What the shipper does when Redis, ClickHouse or the blob store fail it, and how its role changes hands."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from uuid import uuid4
 
 import pytest
@@ -16,18 +16,12 @@ from contracts.errors import BlobUnavailable, HistoryUnavailable, QueueUnavailab
 from contracts.jobs import input_key
 from generator.shipper import Shipper, ShipperSettings
 from tests.fakes_blobs import InMemoryBlobStore
-from tests.integration.history_servers import Server, free_port, fresh_prefix, job, redis_server, wait_until
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
-        yield server
+from tests.integration.history_servers import Server, free_port, fresh_prefix, job, wait_until
 
 
 @pytest.fixture
-async def scripts(broker: Server) -> AsyncIterator[Scripts]:
-    async with fresh_prefix(broker.url) as one:
+async def scripts(redis_node: Server) -> AsyncIterator[Scripts]:
+    async with fresh_prefix(redis_node.url) as one:
         yield one
 
 
@@ -246,6 +240,22 @@ async def test_a_role_is_kept_while_it_is_wanted_and_free_at_once_afterwards(scr
             assert not await heir.acquire()
             await asyncio.sleep(0.01)
     assert await heir.acquire()
+
+
+async def test_a_role_whose_renewal_breaks_once_is_acquired_all_the_same(
+    scripts: Scripts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper, acquire, broken = lease(scripts, 60), RoleLease.acquire, iter([ZeroDivisionError()])
+
+    async def breaks_once(one: RoleLease) -> bool:
+        for error in broken:
+            raise error
+        return await acquire(one)
+
+    monkeypatch.setattr(RoleLease, "acquire", breaks_once)
+    async with keeper.kept():
+        await wait_until(lambda: keeper.held, "the role is acquired", 5)
+    assert list(broken) == []
 
 
 async def test_without_redis_nothing_is_held_and_nothing_breaks() -> None:

@@ -2,9 +2,7 @@
 
 import fcntl
 import importlib.metadata
-import json
 import os
-import shlex
 import socket
 import stat
 import subprocess
@@ -16,15 +14,16 @@ from pathlib import Path
 import pytest
 
 from contracts.api_keys import well_formed
+from contracts.targets import remedy
 from standalone.data_dir import locked
 from standalone.errors import StartRefused, UsageError
-from standalone.outside import NEEDED, require_settings
+from standalone.outside import NEEDED, require_settings, require_version
 from standalone.ports import port_holder, require_free
 from standalone.settings import load_up_settings
 from standalone.stack import build_stack
-from standalone.summary import SAMPLE, Summary
 from standalone.version import PROJECT, version
 
+ROOT = Path(__file__).parents[2]
 SAFE = {name: value for name, (value, _) in NEEDED.items()}
 
 
@@ -40,10 +39,11 @@ def taken_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def presswork(*arguments: str) -> subprocess.CompletedProcess[str]:
+def presswork(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PRESSWORK_")}
+    environment |= {"COLUMNS": "200", **variables}
     command = [sys.executable, "-m", "standalone", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment | {"COLUMNS": "200"})
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
 
 
 def mode(path: Path) -> int:
@@ -77,6 +77,27 @@ def test_listen_explains_itself_and_refuses_a_taken_port(taken_port: int) -> Non
     result = presswork("listen", "--port", str(taken_port), "--secret", "whsec_" + "QUJD" * 8)
     assert result.returncode == 1
     assert str(taken_port) in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "asked"),
+    [
+        ({"PRESSWORK_API_PORT": "1"}, "http://127.0.0.1:1 "),
+        ({"PRESSWORK_API_PORT": "1", "PRESSWORK_HOST": "::"}, "http://[::1]:1 "),
+        ({"PRESSWORK_API_PORT": "1", "PRESSWORK_PUBLIC_URL": "http://127.0.0.1:2"}, "http://127.0.0.1:2 "),
+    ],
+)
+def test_listen_asks_the_api_where_up_would_put_it(variables: dict[str, str], asked: str) -> None:
+    result = presswork("listen", "--key", "pw_key", **variables)
+    assert result.returncode == 2
+    assert f"{asked}did not give the webhook secret" in result.stderr
+
+
+def test_the_help_of_listen_and_a_refusal_name_the_same_line() -> None:
+    line = "PRESSWORK_WEBHOOK_ALLOW_HOSTS=127.0.0.1:9000"
+    assert line in remedy("127.0.0.1", 9000)
+    assert line in presswork("listen", "--help").stdout
+    assert line in (ROOT / "README.md").read_text() and line in (ROOT / "docs" / "webhooks.md").read_text()
 
 
 def test_version_is_the_installed_one() -> None:
@@ -165,6 +186,14 @@ def test_the_data_directory_and_every_secret_in_it_are_private(tmp_path: Path) -
         assert {mode(file) for file in data.path.iterdir() if file.is_file()} == {0o600}
 
 
+def test_a_secret_is_on_disk_with_its_name_before_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    with locked(tmp_path / "var") as data:
+        data.secret_key()
+    assert [Path(path).name.rstrip("0123456789") for path in synced] == [".secret.key.", "var"]
+
+
 def test_secrets_are_generated_once(tmp_path: Path) -> None:
     def secrets() -> list[str]:
         with locked(tmp_path / "var") as data:
@@ -182,12 +211,21 @@ def test_a_second_start_on_the_same_directory_is_refused_with_the_pid_of_the_fir
 def test_children_do_not_inherit_the_lock(tmp_path: Path) -> None:
     with locked(tmp_path / "var"):
         child = subprocess.Popen(["sleep", "600"])
+        assert is_held(tmp_path / "var" / "lock")
     try:
-        with open(tmp_path / "var" / "lock") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises if the child still holds it
+        assert not is_held(tmp_path / "var" / "lock")
     finally:
         child.kill()
         child.wait()
+
+
+def is_held(lock: Path) -> bool:
+    with open(lock) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def test_a_directory_with_somebody_elses_files_is_not_taken(tmp_path: Path) -> None:
@@ -228,6 +266,16 @@ def test_secrets_given_from_outside_are_handed_on(tmp_path: Path) -> None:
         assert spec.environment["PRESSWORK_ADMIN_KEY"] == "pw_given"
 
 
+def test_redis_is_new_enough_from_7_on() -> None:
+    refused = []
+    for number in ("5.0.14", "6.2.14", "7.0.15", "8.0.2", "10.0.0"):
+        try:
+            require_version(number)
+        except StartRefused:
+            refused.append(number)
+    assert refused == ["5.0.14", "6.2.14"]
+
+
 def test_outside_servers_replace_the_embedded_ones(tmp_path: Path) -> None:
     settings = load_up_settings(data_dir=tmp_path / "var", redis_url="redis://r:1", clickhouse_url="http://c:2/p")
     with locked(settings.data_dir) as data:
@@ -244,12 +292,9 @@ def test_a_redis_server_program_that_is_missing_is_named(tmp_path: Path) -> None
             build_stack(settings, data, {})
 
 
-def test_a_safe_outside_redis_is_accepted() -> None:
-    require_settings(SAFE)
-
-
 @pytest.mark.parametrize(
-    ("name", "value"), [("appendonly", "no"), ("appendfsync", "everysec"), ("maxmemory-policy", "allkeys-lru")]
+    ("name", "value"),
+    [("appendonly", "no"), ("appendfsync", "everysec"), ("maxmemory-policy", "allkeys-lru"), ("requirepass", "empty")],
 )
 def test_an_unsafe_outside_redis_is_refused_naming_the_setting_and_the_override(name: str, value: str) -> None:
     with pytest.raises(StartRefused) as refused:
@@ -258,12 +303,3 @@ def test_an_unsafe_outside_redis_is_refused_naming_the_setting_and_the_override(
     assert f"{name} is {value}, but must be {SAFE[name]}" in message
     assert "PRESSWORK_ALLOW_UNSAFE_REDIS=1" in message
     assert [other for other in SAFE if f"{other} is" in message] == [name]
-
-
-def test_the_curl_line_is_one_line_that_a_shell_reads_back_as_the_sample() -> None:
-    line = Summary("http://127.0.0.1:8000", "http://127.0.0.1:8001", "pw_key", Path("/var/presswork"), 1.0).curl()
-    words = shlex.split(line)
-    assert "\n" not in line
-    assert words[:3] == ["curl", "-sSf", "http://127.0.0.1:8000/v1/documents"]
-    assert "Authorization: Bearer pw_key" in words
-    assert json.loads(words[words.index("-d") + 1]) == SAMPLE

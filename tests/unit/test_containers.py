@@ -245,3 +245,10 @@ def test_make_env_prints_every_secret_anew_and_a_key_that_is_well_formed() -> No
     assert well_formed(first["PRESSWORK_ADMIN_KEY"])
     assert all(first[name] != second[name] and len(first[name]) >= 52 for name in SECRETS)
     assert all(re.fullmatch(r"\w+", value) for value in first.values()), "they go into URLs"
+
+
+def test_the_source_is_named_by_a_path_file_and_not_by_a_variable() -> None:
+    """Render processes start with an empty environment: PYTHONPATH would not reach them."""
+    for dockerfile in DOCKERFILES:
+        assert "PYTHONPATH" not in dockerfile.read_text(encoding="utf-8")
+    assert "presswork.pth" in (ROOT / "deploy/docker/install").read_text(encoding="utf-8")

@@ -18,6 +18,7 @@ from contracts.errors import DocumentError, DocumentFailed
 from contracts.jobs import Simulate
 from contracts.templates import TemplateBundle
 from generator.core import Engines, Rendered, RenderRequest, generate
+from generator.renderers.docx.output import CELL_END, GRID_START
 
 
 @pytest.fixture(scope="module")
@@ -306,6 +307,16 @@ def test_a_missing_value_is_an_error_if_strict(engines: Engines) -> None:
     assert found.hint == "The data has `items[].prise`: is that meant?"
 
 
+def test_a_missing_value_is_missed_through_a_filter_too(engines: Engines) -> None:
+    """Filters in Python see None for a missing value, as for null."""
+    source = paragraphs("{{ total|money }}{{ a.total|money('EUR') }}{{ none_yet|default(1)|money }}")
+    rendered = render(engines, source, {"a": {}, "none_yet": None})
+    assert [re.findall("`(.*?)`", one.message) for one in rendered.warnings] == [["total"], ["a.total"]]
+    found = error(engines, paragraphs("{{ total|money }}"), {"totl": 1}, strict=True)
+    assert (found.code, found.data_path, found.tag) == ("data_missing", "total", "{{ total|money }}")
+    assert render(engines, paragraphs("[{{ total|money }}]"), {"total": None}, strict=True).warnings == ()
+
+
 @pytest.mark.parametrize("strict", [False, True])
 def test_an_attribute_of_a_missing_value_is_always_an_error(engines: Engines, strict: bool) -> None:
     found = error(engines, paragraphs("{{ buyer.name }}"), {"buyr": {"name": "A"}}, strict=strict)
@@ -409,6 +420,26 @@ def test_a_cell_left_without_paragraphs_gets_one(engines: Engines) -> None:
     source = template(second)
     xml = part(render(engines, source, {"no": False}).content)
     assert re.search(r"</w:tcPr><w:p/></w:tc>", xml)
+
+
+@pytest.mark.parametrize("mark", [CELL_END, GRID_START])
+def test_a_value_may_hold_the_marks_of_the_engine(engines: Engines, mark: str) -> None:
+    source = rows(("{%tc for x in xs %}", "{{ x }}", "{%tc endfor %}"), ("a", "b", "c"))
+    xml = part(render(engines, source, {"xs": [f"1{mark}", "2"]}).content)
+    assert [text.replace(mark, "") for text in re.findall(">([^<]*)</w:t>", xml)] == ["1", "2", "a", "b", "c"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_a_table_of_looped_cells_has_the_grid_of_its_first_row(engines: Engines, count: int) -> None:
+    def build(document: Document) -> None:
+        table = document.add_table(rows=1, cols=3)
+        for cell, text in zip(table.rows[0].cells, ("{%tc for x in xs %}", "{{ x }}", "{%tc endfor %}"), strict=True):
+            cell.text = text
+        table.rows[0].cells[1]._tc.tcPr.find("{*}tcW").set(f"{{{table._tbl.nsmap['w']}}}w", "{{ x }}")
+
+    xml = part(render(engines, template(build), {"xs": [100 * (number + 1) for number in range(count)]}).content)
+    grid = [int(width) for width in re.findall(r'<w:gridCol w:w="(\d+)"', xml)]
+    assert [round(width / grid[0]) for width in grid] == [number + 1 for number in range(count)]
 
 
 def test_a_table_left_without_rows_is_dropped(engines: Engines) -> None:

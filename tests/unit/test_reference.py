@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app.api import content, document_schemas, documents, schemas, system, templates, users, webhooks
+from app.api import content, documents, system, templates, users, webhooks
 from app.api.access import PUBLIC, GuardedRoute
 from app.api.errors import FLAW_CODES, PROBLEMS
-from app.main import create_app
-from app.settings import ApiSettings
 from docs.generate import PAGES
 
 ROOT = Path(__file__).parents[2]
@@ -49,26 +47,8 @@ def routes() -> list[GuardedRoute]:
 
 
 def test_every_endpoint_says_who_may_call_it_and_only_these_need_no_key() -> None:
-    assert {route.path for route in routes() if route.roles == PUBLIC} == OPEN
+    assert {route.path_format for route in routes() if route.roles == PUBLIC} == OPEN
     assert all(set(route.roles) <= {"admin", "member", "viewer"} for route in routes())
-
-
-def test_every_operation_has_an_id_a_summary_and_its_errors() -> None:
-    document = create_app(ApiSettings.model_validate(SETTINGS)).openapi()
-    operations = [operation for path in document["paths"].values() for operation in path.values()]
-    assert len({operation["operationId"] for operation in operations}) == len(operations) >= 18
-    for operation in operations:
-        assert operation["description"] and {"401", "422", "500", "503"} <= set(operation["responses"])
-    components = document["components"]["schemas"]
-    for name in ("ProblemBody", "User", "Document", "AcceptedDocument", "Template", "NewKeyShown", "DocumentRequest"):
-        assert components[name]["examples"], name
-
-
-def test_the_examples_fit_their_schemas() -> None:
-    for model in (schemas.User, schemas.NewKeyShown, schemas.ListedKey, schemas.Template, schemas.WebhookSecret):
-        assert model.model_validate(model.model_json_schema()["examples"][0])
-    for shown in (document_schemas.Document, document_schemas.AcceptedDocument, document_schemas.EventShown):
-        assert shown.model_validate(shown.model_json_schema()["examples"][0])
 
 
 def test_every_problem_has_a_page_a_status_and_a_meaning() -> None:

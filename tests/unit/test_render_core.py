@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from contracts.data_paths import absent, near_names
+from contracts.data_paths import near_names
 from contracts.errors import DocumentFailed
 from contracts.jobs import Simulate
 from contracts.templates import TemplateBundle, TemplateManifest, TemplateSource
@@ -16,9 +16,9 @@ def engines() -> Engines:
     return Engines()
 
 
-def requiring(*paths: str) -> TemplateBundle:
+def hello() -> TemplateBundle:
     source = TemplateSource(engine="typst", file="main.typ", formats=("pdf", "png", "svg"))
-    return TemplateBundle(TemplateManifest(sources=(source,), requires=paths), {"main.typ": b"Hello"})
+    return TemplateBundle(TemplateManifest(sources=(source,)), {"main.typ": b"Hello"})
 
 
 def request(
@@ -29,26 +29,10 @@ def request(
 
 def test_a_format_without_source_names_those_that_there_are(engines: Engines) -> None:
     with pytest.raises(DocumentFailed) as failure:
-        generate(request(requiring(), output_format="docx", template="letter", version=3), engines)
+        generate(request(hello(), output_format="docx", template="letter", version=3), engines)
     error = failure.value.error
     assert (error.code, error.template, error.version) == ("unsupported_format", "letter", 3)
     assert error.hint == "Ask for one of: pdf, png, svg."
-
-
-def test_missing_data_is_a_warning(engines: Engines) -> None:
-    rendered = generate(request(requiring("number", "items[].name"), {"items": [{"name": "a"}, {}]}), engines)
-    assert [warning.message for warning in rendered.warnings] == [
-        "The data has no `number`: it was left blank.",
-        "The data has no `items[1].name`: it was left blank.",
-    ]
-
-
-def test_missing_data_is_an_error_if_strict(engines: Engines) -> None:
-    with pytest.raises(DocumentFailed) as failure:
-        generate(request(requiring("buyer.name"), {"buyer": {"nmae": "A"}}, strict=True), engines)
-    error = failure.value.error
-    assert (error.code, error.data_path) == ("data_missing", "buyer.name")
-    assert error.hint == "The data has `buyer.nmae`: is that meant?"
 
 
 def test_the_same_request_makes_the_same_bytes(engines: Engines) -> None:
@@ -58,7 +42,7 @@ def test_the_same_request_makes_the_same_bytes(engines: Engines) -> None:
 
 @pytest.mark.parametrize("pages", [0, 1, 2, 7])
 def test_simulated_pages_are_the_least(engines: Engines, pages: int) -> None:
-    rendered = generate(request(requiring(), simulate=Simulate(pages=pages)), engines)
+    rendered = generate(request(hello(), simulate=Simulate(pages=pages)), engines)
     assert rendered.pages == max(pages, 1)
 
 
@@ -70,15 +54,11 @@ def test_previews_show_the_first_page(engines: Engines, output_format: str, star
     assert rendered.pages == 2
 
 
-def test_absent_paths_name_the_first_row_and_the_highest_gap() -> None:
-    data = {"rows": [{"a": 1}, {"a": None}], "empty": [], "deep": {"b": {}}}
-    assert absent(data, ["rows[].a", "empty[].x", "deep.b.c", "gone.x", "rows"]) == ["rows[1].a", "deep.b.c", "gone.x"]
-    assert absent({}, ["sections", "sections[].title"]) == ["sections"]
-
-
 def test_near_names_look_beside_and_then_anywhere() -> None:
     data = {"seller": {"name": "A"}, "items": [{"prise": 1}]}
     assert near_names(data, "seler.name") == ["seller"]
     assert near_names(data, "items[].price") == ["items[].prise"]
+    assert near_names(data, "items[0].price") == ["items[0].prise"]
+    assert near_names(data, "items[7].price") == []
     assert near_names(data, "prise") == ["items[].prise"]
     assert near_names(data, "zzz") == []

@@ -1,16 +1,16 @@
 """Numbers, money and dates: exact, by locale, and the same in DOCX filters and in Typst."""
 
 import json
+from decimal import Decimal
 
 import pytest
 
+from contracts.notation import is_amount, is_date_or_text, is_rate, parse_number
 from contracts.templates import TemplateBundle
 from generator.core import RenderRequest, generate
 from generator.renderers.formatting import (
     cents,
-    columns,
     locale_for,
-    parse_number,
     percent_of,
     plus,
     spaced_iban,
@@ -43,6 +43,70 @@ DATES = [
     ("ru", "2026-03-01", f"1{N}марта 2026{N}г."),
     ("ru", "скоро", "скоро"),
     ("en", "2026-13-01", "2026-13-01"),
+    ("en", "2026-02-31", "2026-02-31"),
+    ("en", "2026-02-29", "2026-02-29"),
+    ("en", "2028-02-29", "29 February 2028"),
+    ("en", "2100-02-29", "2100-02-29"),
+    ("en", "2026-11-31", "2026-11-31"),
+    ("en", "0000-01-01", "0000-01-01"),
+]
+
+#: What people write for a number, and what it is: None where it is none or could mean two things.
+NUMERALS: list[tuple[object, str | None]] = [
+    ("1234.5", "1234.5"),
+    ("1 234.50", "1234.50"),
+    (f"1{N}234,50", "1234.50"),
+    ("1\u202f234\u202f567", "1234567"),
+    ("3 881.00", "3881.00"),
+    ("1,234.50", "1234.50"),
+    ("1,234,567.8", "1234567.8"),
+    ("1.234,56", "1234.56"),
+    ("1.234.567,89", "1234567.89"),
+    ("-1.234,5", "-1234.5"),
+    ("1'234.50", "1234.50"),
+    ("1\u20191'234.50", None),
+    ("1\u2019234\u2019567.5", "1234567.5"),
+    ("12,5", "12.5"),
+    ("0,1250", "0.1250"),
+    ("20%", "20"),
+    ("7,5 %", "7.5"),
+    ("  5 ", "5"),
+    ("\u22125", "-5"),
+    ("007", "7"),
+    ("1.234", "1.234"),
+    ("1,234", None),
+    ("1.234.567", None),
+    ("1,234,567", None),
+    ("1 234,567", None),
+    ("1 2 3", None),
+    ("12 34", None),
+    ("1%2", None),
+    ("5%%", None),
+    ("- 5", None),
+    ("+5", None),
+    ("5.", None),
+    (".5", None),
+    ("1e5", None),
+    ("\u0661\u0662", None),
+    ("5\n", None),
+    ("€12.50", None),
+    ("on request", None),
+    ("", None),
+    ("%", None),
+    ("9" * 15, "9" * 15),
+    ("9" * 16, None),
+    ("0." + "1" * 10, "0." + "1" * 10),
+    ("0." + "1" * 11, None),
+    (12, "12"),
+    (-0.5, "-0.5"),
+    (1e-7, "0.0000001"),
+    (0.1 + 0.2, "0.30000000000000004"),
+    (9999999999999.99, "9999999999999.99"),
+    (10**13, None),
+    (1e300, None),
+    (True, None),
+    (None, None),
+    ([5], None),
 ]
 
 
@@ -75,14 +139,53 @@ def test_typst_and_docx_write_the_same(locale: str) -> None:
             lines.append(
                 f'#assert.eq(date({_typ(value)}{options}).replace("{N}", " "), {_typ(expected.replace(N, " "))})'
             )
+    assert _rendered(lines, {}, locale) == 1
+
+
+def _rendered(lines: list[str], data: object, locale: str = "en") -> int | None:
     bundle = TemplateBundle.of_file("typst", "\n".join(lines).encode())
     shared = {"presswork.typ": (TEMPLATES / "shared" / "presswork.typ").read_bytes()}
     both = TemplateBundle(bundle.manifest, {**bundle.files, **shared})
-    assert generate(RenderRequest(both, b"{}", "pdf", locale=locale)).pages == 1
+    return generate(RenderRequest(both, json.dumps(data).encode(), "pdf", locale=locale)).pages
 
 
 def _typ(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+@pytest.mark.parametrize(("written", "expected"), NUMERALS)
+def test_a_number_is_read_as_people_write_it(written: object, expected: str | None) -> None:
+    assert parse_number(written) == (None if expected is None else Decimal(expected))
+
+
+def test_typst_reads_the_same_numbers() -> None:
+    lines = ['#import "presswork.typ": *', '#let read = json("data.json").map(parse-number)', "Equal."]
+    for index, (_, expected) in enumerate(NUMERALS):
+        lines.append(f"#assert.eq(read.at({index}), {'none' if expected is None else f'decimal({_typ(expected)})'})")
+    assert _rendered(lines, [written for written, _ in NUMERALS]) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "rate"), [("12,5", True, True), ("20%", False, True), ("free", False, False), ("", False, False)]
+)
+def test_a_rate_may_carry_a_percent_sign_and_an_amount_may_not(text: str, amount: bool, rate: bool) -> None:
+    assert (is_amount(text), is_rate(text)) == (amount, rate)
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [
+        ("2026-03-01", True),
+        ("2026-03-01T25:00", True),
+        ("March 2026", True),
+        ("31.02.2026", True),
+        ("2026-02-31", False),
+        ("2026-13-01", False),
+        ("2026-02-31T10:00:00Z", False),
+    ],
+)
+def test_what_looks_like_a_date_must_be_a_day(text: str, accepted: bool) -> None:
+    assert is_date_or_text(text) == accepted
 
 
 def test_arithmetic_is_exact() -> None:
@@ -101,16 +204,30 @@ def test_what_is_no_number_is_not_computed_with(nothing: object) -> None:
     assert times(nothing, 2) == plus(2, nothing) == cents(nothing) == ""
 
 
-def test_columns_come_from_the_first_row_or_as_given() -> None:
-    rows = [{"id": 1, "amount_due": 2.5}, {"id": 2, "amount_due": 10.25}]
-    found = columns(rows)
-    assert [(one["title"], one["align"], one["digits"]) for one in found] == [
-        ("ID", "right", 0),
-        ("Amount due", "right", 2),
-    ]
-    given = columns(rows, [{"key": "id", "title": "No.", "align": "left"}, "missing"])
-    assert [(one["title"], one["align"]) for one in given] == [("No.", "left"), ("Missing", "left")]
-    assert columns([], None) == columns("rows") == []
+@pytest.mark.parametrize(
+    ("locale", "value", "expected"),
+    [
+        ("en", True, "yes"),
+        ("en", False, "no"),
+        ("ru", True, "да"),
+        ("ru", False, "нет"),
+        ("en", None, ""),
+        ("en", -5, "\u22125"),
+        ("en", 7.0, "7"),
+        ("en", 1e-7, "0.0000001"),
+        ("en", 1e16, "10000000000000000"),
+        ("en", ["One.", 2, None], "One.\n2\n"),
+        ("en", {"a": 1, "b": "x"}, "1, x"),
+    ],
+)
+def test_any_value_is_written_for_a_reader(locale: str, value: object, expected: str) -> None:
+    assert locale_for(locale).text(value) == expected
+    assert locale_for(locale).date(value) == expected
+
+
+def test_a_whole_float_has_no_decimals() -> None:
+    """Typst writes 7.0 as 7; a text keeps what it has."""
+    assert (locale_for("en").number(7.0), locale_for("en").number("7.0")) == ("7", "7.0")
 
 
 def test_an_iban_is_grouped_and_other_text_is_not() -> None:

@@ -11,6 +11,7 @@ import docx
 import pypdf
 import pytest
 
+from contracts.errors import DocumentFailed
 from contracts.templates import ENGINES
 from generator.core import Engines, Rendered, RenderRequest, generate
 from generator.shipped import TEMPLATES, ShippedTemplate, load_shipped
@@ -116,8 +117,6 @@ def test_money_shows_no_float_noise(engines: Engines, output_format: str) -> Non
         {"items": []},
         {"vat_rate": None},
         {"due": None, "note": None, "currency": None},
-        {"items": [{"name": "Only a name"}]},
-        {"items": [{"name": "Text", "qty": "two", "price": "on request"}]},
         {"items": [{"name": "Wörter " * 60, "description": "более " * 80, "qty": 1, "price": 2}]},
         {"seller": {"name": "A", "address": "Line 1\nLine 2"}, "buyer": {"name": "B & <C>"}},
         {"currency": "XYZ", "number": 42},
@@ -127,11 +126,56 @@ def test_odd_invoices_still_render(engines: Engines, output_format: str, changes
     assert render(engines, INVOICE, invoice(**changes), output_format).content
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-@pytest.mark.parametrize("output_format", ["pdf", "docx"])
-def test_no_data_at_all_is_a_blank_with_warnings(engines: Engines, name: str, output_format: str) -> None:
-    rendered = render(engines, SHIPPED[name], {}, output_format)
-    assert {warning.code for warning in rendered.warnings} == {"data_missing"}
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"vat_rate": "abc"}, "vat_rate"),
+        ({"vat": "much"}, "vat"),
+        ({"subtotal": "€5"}, "subtotal"),
+        ({"total": [1]}, "total"),
+        ({"items": {"name": "A"}}, "items"),
+        ({"items": [{"name": "A", "price": 1}, {"name": "Only a name"}]}, "items[1].price"),
+        ({"items": [{"name": "A", "price": "on request"}]}, "items[0].price"),
+        ({"items": [{"name": "A", "price": 1, "qty": "two"}]}, "items[0].qty"),
+        ({"items": [{"name": "A", "total": "free"}]}, "items[0].total"),
+    ],
+)
+def test_a_pdf_invoice_never_drops_what_it_cannot_add_up(
+    engines: Engines, changes: dict[str, object], path: str
+) -> None:
+    with pytest.raises(DocumentFailed) as refused:
+        render(engines, INVOICE, invoice(**changes), "pdf")
+    assert (refused.value.code, refused.value.error.data_path) == ("data_invalid", path)
+    assert refused.value.message.startswith(f"`{path}` is ") and refused.value.message.endswith(" is needed.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"sections": {}}, "sections"),
+        ({"chart": {"values": [1, "many"]}}, "chart.values[1]"),
+        ({"chart": [{"label": "a"}]}, "chart[0].value"),
+        ({"chart": None, "chart_values": [True]}, "chart_values[0]"),
+        ({"sections": [{"title": "T", "chart": "pie"}]}, "sections[0].chart"),
+    ],
+)
+def test_a_pdf_report_never_draws_what_is_no_number(engines: Engines, changes: dict[str, object], path: str) -> None:
+    with pytest.raises(DocumentFailed) as refused:
+        render(engines, REPORT, {**REPORT.sample, **changes}, "pdf")
+    assert (refused.value.code, refused.value.error.data_path) == ("data_invalid", path)
+
+
+@pytest.mark.parametrize(("locale", "words"), [("en", ("yes", "no")), ("ru", ("да", "нет"))])
+def test_a_table_says_yes_and_no(engines: Engines, locale: str, words: tuple[str, str]) -> None:
+    section = {"title": "T", "rows": [{"paid": True}, {"paid": False}]}
+    text = text_of(render(engines, REPORT, {"title": "R", "sections": [section]}, "pdf", locale).content, "pdf")
+    assert [line for line in text.splitlines() if line in words] == list(words)
+
+
+def test_one_text_is_one_paragraph(engines: Engines) -> None:
+    data = {"title": "R", "sections": [{"title": "T", "paras": "Several words in a row."}], "summary": "In short."}
+    text = text_of(render(engines, REPORT, data, "pdf").content, "pdf")
+    assert "Several words in a row." in text and "In short." in text
 
 
 def test_a_long_invoice_repeats_its_header_on_every_page(engines: Engines) -> None:

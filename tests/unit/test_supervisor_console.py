@@ -2,6 +2,7 @@
 
 import io
 import json
+import stat
 from pathlib import Path
 
 from standalone.console import Console, Tail, fresh_log, pretty_line
@@ -48,6 +49,12 @@ def test_a_log_that_grew_too_large_moves_aside_and_its_writer_goes_on(tmp_path: 
     assert log.read_bytes() == b"two\n"
     assert (tmp_path / "api.log.1").read_bytes() == b"one\n" * 100
     assert tail.new_lines() == ["two"]
+    assert stat.S_IMODE((tmp_path / "api.log.1").stat().st_mode) == 0o600
+
+
+def test_a_log_that_is_removed_does_not_silence_the_others(tmp_path: Path) -> None:
+    (tmp_path / "redis.log").write_text("line\n")
+    assert shown({"api": tmp_path / "gone.log", "redis": tmp_path / "redis.log"}) == "line\n"
 
 
 def test_a_start_keeps_the_log_of_the_start_before(tmp_path: Path) -> None:

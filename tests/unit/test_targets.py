@@ -1,5 +1,6 @@
 """The webhook guard's pure half: what parses, which addresses are public, what the operator may open."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -207,25 +208,31 @@ def test_logs_show_a_url_without_its_query() -> None:
     assert Target.parse("https://h.example:8443/in?token=secret").shown == "https://h.example:8443/in?..."
 
 
-def test_names_are_not_judged_at_accept() -> None:
-    judge_at_accept("http://backend:8080/", NOTHING)
-    judge_at_accept("http://metadata.google.internal/", NOTHING)
+@pytest.mark.parametrize("url", ["http://backend:8080/", "http://metadata.google.internal/"])
+def test_a_name_passes_at_accept_and_is_judged_by_the_address_it_leads_to(url: str) -> None:
+    judge_at_accept(url, NOTHING)
+    target = Target.parse(url)
+    verdicts = [NOTHING.verdict(target, ip_address(address)).allowed for address in ("1.1.1.1", "169.254.169.254")]
+    assert (target.fixed, verdicts) == ((), [True, False])
 
 
 @pytest.mark.parametrize(
     ("url", "line"),
     [
-        ("http://127.0.0.1:9000/", "PRESSWORK_WEBHOOK_ALLOW_CIDRS=127.0.0.1/32"),
-        ("http://localhost:9000/", "PRESSWORK_WEBHOOK_ALLOW_CIDRS=127.0.0.1/32"),
-        ("http://[fd00::5]/", "PRESSWORK_WEBHOOK_ALLOW_CIDRS=fd00::5/128"),
-        ("http://0x0a.1/", "PRESSWORK_WEBHOOK_ALLOW_CIDRS=10.0.0.1/32"),
+        ("http://127.0.0.1:9000/", "PRESSWORK_WEBHOOK_ALLOW_HOSTS=127.0.0.1:9000"),
+        ("http://localhost:9000/", "PRESSWORK_WEBHOOK_ALLOW_HOSTS=localhost:9000"),
+        ("http://[fd00::5]/", "PRESSWORK_WEBHOOK_ALLOW_HOSTS=[fd00::5]:80"),
+        ("https://0x0a.1/", "PRESSWORK_WEBHOOK_ALLOW_HOSTS=10.0.0.1:443"),
     ],
 )
-def test_the_refusal_names_the_line_that_lifts_it(url: str, line: str) -> None:
+def test_the_refusal_names_the_line_that_lifts_it_and_no_more(url: str, line: str) -> None:
     with pytest.raises(Invalid) as caught:
         judge_at_accept(url, NOTHING)
-    assert line in caught.value.message
-    judge_at_accept(url, AllowList.parse(cidrs=line.split("=")[1]))
+    assert f" {line} " in caught.value.message
+    allow, target = AllowList.parse(hosts=line.split("=")[1]), Target.parse(url)
+    judge_at_accept(url, allow)
+    assert all(allow.verdict(target, address).allowed for address in target.fixed)
+    assert not allow.verdict(replace(target, port=7), target.fixed[0]).allowed
 
 
 @pytest.mark.parametrize(

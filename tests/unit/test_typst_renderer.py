@@ -51,6 +51,14 @@ def test_a_missing_key_inside_a_function_is_still_missing_data(engines: Engines)
     assert found.hint == "The data has `prices`: is that meant?"
 
 
+@pytest.mark.parametrize("refuse", ['#panic("{}")', '#assert(false, message: "{}")'])
+def test_a_template_that_refuses_data_itself_can_name_the_place(engines: Engines, refuse: str) -> None:
+    found = error(engines, "\n" + refuse.format("`items[0].price` is odd: no."), {"items": [{"prise": 1}]})
+    assert (found.code, found.data_path, found.line) == ("data_invalid", "items[0].price", 2)
+    assert found.message == "`items[0].price` is odd: no."
+    assert found.hint == "The data has `items[0].prise`: is that meant?"
+
+
 def test_an_error_in_another_file_names_that_file(engines: Engines) -> None:
     found = error(engines, '#import "part.typ": *', part__typ=b"\n#let x = 1 +")
     assert (found.part, found.line) == ("part.typ", 2)

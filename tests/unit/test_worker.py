@@ -1,11 +1,13 @@
 """The worker against fakes: every way an attempt can end, and what it tells the queue."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from backends.queue import Claim, Completion, DocumentQueue, Failure, Outcome
 from contracts.documents import Warned
@@ -110,10 +112,10 @@ class Bench:
             WorkerMetrics(CollectorRegistry()),
         )
 
-    async def until(self, condition: str) -> None:
+    async def until(self, condition: str, **names: object) -> None:
         task = asyncio.create_task(self.worker.run(self.stop))
         async with asyncio.timeout(5):
-            while not eval(condition, {"queue": self.queue, "worker": self.worker}):  # noqa: S307
+            while not eval(condition, {"queue": self.queue, "worker": self.worker, **names}):  # noqa: S307
                 await asyncio.sleep(0.002)
         self.stop.set()
         await asyncio.wait_for(task, 5)
@@ -136,14 +138,7 @@ async def test_a_document_is_stored_under_its_token_and_handed_over() -> None:
 
 async def test_a_result_that_is_refused_leaves_no_bytes() -> None:
     bench = Bench(a_claim())
-    bench.queue.answer = "ok"
-    original = bench.queue.complete
-
-    async def stale(completions: list[Completion]) -> list[Outcome]:
-        await original(completions)
-        return ["stale"] * len(completions)
-
-    bench.worker._completed._commit = stale
+    bench.worker._completed._commit = stale_completions(bench.queue)
     await bench.until("queue.completed and not worker.in_flight")
     assert await bench.blobs.get(bench.queue.completed[0].result.key) is None
 
@@ -199,10 +194,112 @@ async def test_a_lost_lease_stops_the_render() -> None:
     assert bench.queue.completed == bench.queue.failed == []
 
 
+class Slow(InMemoryBlobStore):
+    """Takes a while to write, and like a thread it does not stop when its caller does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writing, self.may_end = asyncio.Event(), asyncio.Event()
+
+    async def put(self, key: str, content: bytes) -> None:
+        await asyncio.shield(asyncio.create_task(self._write(key, content)))
+
+    async def _write(self, key: str, content: bytes) -> None:
+        self.writing.set()
+        await self.may_end.wait()
+        await super().put(key, content)
+
+
+async def test_a_lease_lost_while_the_result_is_written_leaves_no_bytes() -> None:
+    bench = Bench(a_claim(), blobs=(blobs := Slow()))
+    bench.worker._completed._commit = stale_completions(bench.queue)
+    running = asyncio.create_task(bench.worker.run(bench.stop))
+    await blobs.writing.wait()
+    bench.queue.current = False
+    await until(lambda: not bench.worker.in_flight)
+    blobs.may_end.set()
+    await until(lambda: bool(bench.queue.completed) and not blobs.blobs)
+    bench.stop.set()
+    await running
+    assert blobs.blobs == {} and bench.queue.failed == []
+
+
+async def test_a_stop_while_the_result_is_written_gives_the_document_back_and_leaves_no_bytes() -> None:
+    claim = a_claim()
+    bench = Bench(claim, blobs=(blobs := Slow()))
+    bench.worker._completed._commit = stale_completions(bench.queue)
+    running = asyncio.create_task(bench.worker.run(bench.stop))
+    await blobs.writing.wait()
+    bench.stop.set()
+    await until(lambda: bool(bench.queue.released))
+    blobs.may_end.set()
+    await running
+    assert bench.queue.released == [claim.ref] and bench.queue.completed and blobs.blobs == {}
+
+
+async def test_a_completion_that_a_renewal_overtakes_keeps_its_bytes() -> None:
+    """Once completed, a document is no longer renewed: the attempt is cancelled before it has heard of its success."""
+    bench = Bench(a_claim())
+    told = asyncio.Event()
+
+    async def late(completions: list[Completion]) -> list[Outcome]:
+        bench.queue.completed += completions
+        bench.queue.current = False
+        await told.wait()
+        return ["ok"] * len(completions)
+
+    bench.worker._completed._commit = late
+    running = asyncio.create_task(bench.worker.run(bench.stop))
+    await until(lambda: bool(bench.queue.completed) and not bench.worker.in_flight)
+    told.set()
+    bench.stop.set()
+    await running
+    assert list(bench.blobs.blobs) == [bench.queue.completed[0].result.key]
+
+
+def stale_completions(queue: FakeQueue) -> Callable[[list[Completion]], Awaitable[list[Outcome]]]:
+    async def complete(completions: list[Completion]) -> list[Outcome]:
+        queue.completed += completions
+        return ["stale"] * len(completions)
+
+    return complete
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+async def test_a_renewal_that_breaks_is_tried_again() -> None:
+    bench = Bench(a_claim(), pool=FakePool(forever=True))
+    renewals: list[int] = []
+
+    async def broken(refs: list[tuple[UUID, int]]) -> list[bool]:
+        renewals.append(len(refs))
+        raise ZeroDivisionError
+
+    bench.queue.renew = broken  # type: ignore[method-assign]
+    await bench.until("len(renewals) >= 3", renewals=renewals)
+    assert bench.queue.released
+
+
+async def test_a_stop_without_redis_leaves_documents_to_their_leases() -> None:
+    bench = Bench(a_claim(), pool=FakePool(forever=True))
+
+    async def away(refs: list[tuple[UUID, int]]) -> int:
+        raise QueueUnavailable()
+
+    bench.queue.release = away  # type: ignore[method-assign]
+    with capture_logs() as lines:
+        await bench.until("worker.in_flight")
+    assert ("worker.left_to_lease", 1) in [(line["event"], line.get("documents")) for line in lines]
+
+
 async def test_a_claim_whose_answer_was_lost_is_asked_again_by_the_same_name() -> None:
     bench = Bench(a_claim())
     bench.queue.away = 1
-    await bench.until("queue.completed")
+    await bench.until("queue.completed and len(queue.requests) > 2")
     assert bench.queue.requests[0] == bench.queue.requests[1] != bench.queue.requests[2]
 
 

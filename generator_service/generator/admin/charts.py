@@ -83,7 +83,9 @@ def _grid(chart: Chart, width: float, highest: float, y: Callable[[float], float
         at = _n(y(value))
         name = "axis" if step == 0 else "grid"
         lines.append(
-            Markup('<line class="{}" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(name, _n(LEFT), _n(width - RIGHT), at, at)
+            Markup('<line class="{}" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
+                name, _n(LEFT), _n(width - RIGHT), at, at
+            )
         )
         if step % 2 == 0:
             text = Markup('<text x="{}" y="{}" text-anchor="end" dominant-baseline="middle">{}</text>')

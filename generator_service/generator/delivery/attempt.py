@@ -10,9 +10,11 @@ import structlog
 
 from backends.deliveries import LeasedDelivery
 from contracts.deliveries import DeliveryAttempt
+from contracts.documents import Delivery
 from contracts.errors import PermanentError, TransientError
 from contracts.jobs import Callback
 from contracts.targets import BadTarget, Target
+from contracts.views import JsonObject, delivery_view
 from contracts.webhooks import payload, sign
 from generator.delivery.dial import Answer
 from generator.delivery.schedule import Schedule, parse_retry_after
@@ -72,18 +74,19 @@ class Attempter:
             callback = Callback.model_validate_json(leased.callback)
             body = await self._body(leased)
             signed = await self._signed(leased, body)
+            return await self._dialer.post(callback.url, {**callback.headers, **signed}, body)
         except TransientError:
             raise
         except PermanentError as error:
             return Answer(http_status=None, error="gone", error_detail=error.message)
         except Exception as error:
-            log.exception("delivery.not_built", document_id=str(leased.document_id), run=leased.run)
+            # A bug, which counts as an attempt: left to its lease, the delivery would be tried for ever.
+            log.exception("delivery.broken", document_id=str(leased.document_id), run=leased.run)
             return Answer(error="internal", error_detail=type(error).__name__)
-        return await self._dialer.post(callback.url, {**callback.headers, **signed}, body)
 
     async def _body(self, leased: LeasedDelivery) -> bytes:
         document = await self._payloads.document_payload(leased.document_id, leased.run)
-        return payload(leased.type, leased.created_at, document)
+        return payload(leased.type, leased.created_at, {**document, "delivery": _so_far(leased)})
 
     async def _signed(self, leased: LeasedDelivery, body: bytes) -> dict[str, str]:
         sealed = await self._secrets.webhook_secrets(leased.user_id)
@@ -122,6 +125,11 @@ class Attempter:
         if answer.blocked_address:
             fields["blocked_address"] = answer.blocked_address
         log.info("delivery.attempted", **fields)
+
+
+def _so_far(leased: LeasedDelivery) -> JsonObject:
+    """Show the delivery as its own body can know it: the attempts before this one, and nothing of a next one."""
+    return delivery_view(Delivery(status="pending", attempts=leased.attempts))
 
 
 def _shown(callback: str) -> str:

@@ -70,7 +70,7 @@ class Dialer:
         except BadTarget as error:
             return Answer(error="blocked", error_detail=error.message)
         except Blocked as error:
-            detail = f"{error.target.origin} leads to {error.reason}. {remedy(error.target)}"
+            detail = f"{error.target.origin} leads to {error.reason}. {remedy(error.target.host, error.target.port)}"
             return Answer(error="blocked", error_detail=detail, blocked_address=str(error.address))
         except aiohttp.ServerTimeoutError:
             return Answer(error="timeout", error_detail=f"No connection within {self._limits.connect_s:g} s.")

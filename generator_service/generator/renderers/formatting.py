@@ -9,47 +9,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-NBSP, MINUS = "\u00a0", "\u2212"
+from contracts.notation import MINUS, iso_day, parse_number
+
+NBSP = "\u00a0"
 
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "RUB": "₽", "JPY": "¥", "CNY": "CN¥", "UAH": "₴", "KZT": "₸", "INR": "₹"}
 DIGITS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "HUF": 2, "KWD": 3, "BHD": 3, "TND": 3}
 
-#: Beyond this, amounts are a mistake; exact arithmetic in Typst ends soon after.
-_LARGEST = 10**15
 _UNITS = tuple(Decimal(1).scaleb(-digits) for digits in range(8))
 _RUSSIAN_MARKS = str.maketrans({",": NBSP, ".": ","})
-
-_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+\.\d+")
-_DECIMAL_COMMA = re.compile(r"-?\d+,(\d{1,2}|\d{4,})")
-_SPACES = re.compile(r"[\s%]")
-_PLAIN = re.compile(r"-?\d+(\.\d+)?")
-_ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?")
 
 _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{8,30}")
 _NUMERAL_STARTS = frozenset("-0123456789")
 _NUMERAL = re.compile(r"-?\d[\d\s]*[.,]\d+")
-_INITIALISMS = frozenset({"id", "sku", "vat", "iban", "url"})
-#: Columns are judged by their first rows; widths are shared among 5000 (fiftieths of a percent, as Word counts).
-_ROWS_JUDGED, _WIDTHS = 200, 5000
+#: A longer text that begins like a number or a date is neither (bytes of UTF-8, as Typst counts).
+_LONGEST_CELL = 40
 
 _EN_MONTHS = "January February March April May June July August September October November December".split()
+_YES_NO = (("yes", "no"), ("да", "нет"))
 _RU_MONTHS = "января февраля марта апреля мая июня июля августа сентября октября ноября декабря".split()
-
-
-def parse_number(value: object) -> Decimal | None:
-    """Read a JSON number, or a number written as text ("1 234.50", "1,234.50", "12,5", "20%"), exactly; else None."""
-    if type(value) is int or type(value) is float:
-        return Decimal(repr(value)) if abs(value) < _LARGEST else None
-    if not isinstance(value, str):
-        return None
-    if len(value) <= 40 and _PLAIN.fullmatch(value):
-        return Decimal(value)
-    text = _SPACES.sub("", value).replace(MINUS, "-")
-    if _THOUSANDS.fullmatch(text):
-        return Decimal(text.replace(",", ""))
-    if _DECIMAL_COMMA.fullmatch(text):
-        return Decimal(text.replace(",", "."))
-    return Decimal(text) if len(text) <= 40 and _PLAIN.fullmatch(text) else None
 
 
 def rounded(number: Decimal, digits: int) -> Decimal:
@@ -62,22 +40,10 @@ def currency_digits(currency: object) -> int:
     return DIGITS.get(str(currency or "").upper(), 2)
 
 
-def _iso_day(value: object) -> datetime.date | None:
-    found = _ISO_DATE.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        return None
-    try:
-        return datetime.date(*(int(part) for part in found.groups()))
-    except ValueError:
-        return None
-
-
-def _plain_text(value: object) -> str:
-    if isinstance(value, list):
-        return "\n".join(_plain_text(item) for item in value)
-    if isinstance(value, dict):
-        return ", ".join(_plain_text(item) for item in value.values())
-    return "" if value is None else str(value)
+def _bare(number: float) -> str:
+    """Write a number with all its digits and without separators: 7, 0.0000001, never 1e-07 or 7.0."""
+    text = str(abs(number)) if isinstance(number, int) else f"{Decimal(repr(abs(number))):f}".removesuffix(".0")
+    return MINUS + text if number < 0 else text
 
 
 @dataclass(frozen=True)
@@ -88,18 +54,34 @@ class Locale:
     symbol_first: bool
     day_first: bool = True
 
+    def text(self, value: object) -> str:
+        """Write any JSON value for a reader: yes and no, a line per list entry, nothing for null."""
+        if isinstance(value, str):
+            return value
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return _YES_NO[self.language == "ru"][not value]
+        if isinstance(value, int | float):
+            return _bare(value)
+        if isinstance(value, list):
+            return "\n".join(self.text(item) for item in value)
+        return ", ".join(self.text(item) for item in value.values()) if isinstance(value, dict) else str(value)
+
     def number(self, value: object, digits: int | None = None) -> str:
         """Write a number with the locale's separators; `digits` None keeps those it has. Other text is unchanged."""
         number = parse_number(value)
         if number is None:
-            return "" if value is None else str(value)
-        return self._written(number if digits is None else rounded(number, digits))
+            return self.text(value)
+        if digits is not None:
+            return self._written(rounded(number, digits))
+        return self._written(Decimal(int(value)) if isinstance(value, float) and value.is_integer() else number)
 
     def money(self, value: object, currency: object = None) -> str:
         """Write an amount with the currency's digits and symbol; without a currency, the bare amount."""
         number = parse_number(value)
         if number is None:
-            return "" if value is None else str(value)
+            return self.text(value)
         code = str(currency or "").upper()
         amount = self.amount(value, currency)
         return self._with_symbol(amount, code) if code else amount
@@ -108,29 +90,29 @@ class Locale:
         """Write an amount with the currency's digits, without its symbol."""
         number = parse_number(value)
         if number is None:
-            return "" if value is None else str(value)
+            return self.text(value)
         return self._written(rounded(number, currency_digits(currency)))
 
     def price(self, value: object, currency: object = None) -> str:
         """Write a price per unit: at least the currency's digits, more if it has more (0.145 must not become 0.15)."""
         number = parse_number(value)
         if number is None:
-            return "" if value is None else str(value)
+            return self.text(value)
         own = len(f"{number:f}".partition(".")[2].rstrip("0"))
         return self._written(rounded(number, max(own, currency_digits(currency))))
 
     def date(self, value: object) -> str:
         """Write an ISO 8601 date (2026-03-01) in words; other text is unchanged."""
-        day = _iso_day(value)
+        day = iso_day(value)
         if day is None:
-            return "" if value is None else str(value)
+            return self.text(value)
         return self._day(day)
 
     def short_date(self, value: object) -> str:
         """Write an ISO 8601 date as table cells need it; other text is unchanged."""
-        day = _iso_day(value)
+        day = iso_day(value)
         if day is None:
-            return "" if value is None else str(value)
+            return self.text(value)
         if self.language == "ru":
             return f"{day:%d.%m.%Y}"
         month = _EN_MONTHS[day.month - 1][:3]
@@ -138,19 +120,13 @@ class Locale:
 
     def cell(self, value: object, digits: int = 0) -> str:
         """Write a table cell: decimals get separators, dates are short, whole numbers (ids, years) stay."""
-        if isinstance(value, float) or (digits and isinstance(value, int)):
+        if isinstance(value, float) or (digits and type(value) is int):
             return self.number(value, digits)
         if not isinstance(value, str):
-            return _plain_text(value)
-        if value[:1] not in _NUMERAL_STARTS:
+            return self.text(value)
+        if value[:1] not in _NUMERAL_STARTS or len(value.encode()) > _LONGEST_CELL:
             return value
         return self.number(value) if _NUMERAL.fullmatch(value) else self.short_date(value)
-
-    def cells(self, rows: object, described: list[dict[str, object]]) -> list[list[str]]:
-        """Write a whole table at once (a call per cell would cost more than the rest): `described` is of `columns`."""
-        keys = [(str(column["key"]), int(str(column["digits"]))) for column in described]
-        table = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-        return [[self.cell(row.get(key), digits) for key, digits in keys] for row in table]
 
     def _written(self, number: Decimal) -> str:
         text = f"{abs(number):,f}"
@@ -188,14 +164,12 @@ def filters(locale: Locale) -> dict[str, Callable[..., object]]:
         "price": locale.price,
         "number": locale.number,
         "date": locale.date,
+        "text": locale.text,
         "cell": locale.cell,
-        "columns": columns,
-        "cells": locale.cells,
         "times": times,
         "plus": plus,
         "percent_of": percent_of,
         "cents": cents,
-        "line_totals": line_totals,
         "sum_of": sum_of,
         "iban": spaced_iban,
     }
@@ -225,20 +199,6 @@ def cents(value: object, currency: object = None) -> str:
     return "" if number is None else f"{rounded(number, currency_digits(currency)):f}"
 
 
-def line_totals(items: object, currency: object = None) -> list[object]:
-    """Return each item's `total`, or `qty` (1 if missing) times `price`, rounded; "" where there is neither."""
-    rows = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-    return [_line_total(item, currency) for item in rows]
-
-
-def _line_total(item: dict[str, object], currency: object) -> object:
-    given = item.get("total")
-    if given is not None:
-        return given
-    quantity = item.get("qty")
-    return cents(times(1 if quantity is None else quantity, item.get("price")), currency)
-
-
 def sum_of(values: object) -> str:
     """Add up exactly; "" if one of them is not a number."""
     numbers = [parse_number(value) for value in values] if isinstance(values, list) else []
@@ -252,39 +212,3 @@ def spaced_iban(value: object) -> str:
     if not _IBAN.fullmatch(text):
         return text
     return NBSP.join(text[at : at + 4] for at in range(0, len(text), 4))
-
-
-def columns(rows: object, given: object = None) -> list[dict[str, object]]:
-    """Describe a table's columns: key, title, align, digits, width. Given: keys, or {key, title?, align?, digits?}."""
-    table = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    specs = given if isinstance(given, list) and given else list(table[0]) if table else []
-    described = [_column(spec, table) for spec in specs]
-    whole = sum(weight for _, weight in described)
-    return [{**column, "width": round(weight / whole * _WIDTHS)} for column, weight in described]
-
-
-def _column(spec: object, table: list[dict[str, object]]) -> tuple[dict[str, object], float]:
-    own = spec if isinstance(spec, dict) else {"key": spec}
-    key = str(own.get("key", ""))
-    values = [row.get(key) for row in table]
-    judged = [value for value in values[:_ROWS_JUDGED] if value is not None]
-    digits = min(max((_fraction_digits(value) for value in values), default=0), 6)
-    numeric = all(parse_number(value) is not None for value in judged[:20])
-    title = str(own.get("title") or _title(key))
-    longest = max((len(str(value)) for value in judged), default=0)
-    column: dict[str, object] = {
-        "key": key,
-        "title": title,
-        "align": own.get("align") or ("right" if numeric and judged else "left"),
-        "digits": own.get("digits", digits),
-    }
-    return column, min(max(len(title) * 1.1, longest, 4), 34) + 2
-
-
-def _fraction_digits(value: object) -> int:
-    return len(f"{Decimal(repr(value)):f}".partition(".")[2].rstrip("0")) if type(value) is float else 0
-
-
-def _title(key: str) -> str:
-    words = key.replace("_", " ")
-    return key.upper() if key.lower() in _INITIALISMS else words[:1].upper() + words[1:]

@@ -7,7 +7,9 @@ import shutil
 import tempfile
 import weakref
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Protocol, TypedDict, Unpack, cast
 
@@ -17,6 +19,7 @@ from contracts.documents import Warned
 from contracts.templates import TemplateSource
 from generator.renderers.port import Rendered, RenderRequest, failed, local_moment
 from generator.renderers.typst_errors import located
+from generator.renderers.typst_glyphs import GlyphCheck
 
 #: File names are interned for the life of the process and there are 65,535 ids: the names of a job never vary.
 MAIN, DATA = "main.typ", "data.json"
@@ -33,10 +36,16 @@ class _Options(TypedDict, total=False):
     sys_inputs: dict[str, str]
     timestamp: datetime
     pdf_tags: bool
+    pdf_standards: str | list[str]
     root: str
 
 
-_DEFAULTS: _Options = {"sys_inputs": {}, "timestamp": datetime.fromtimestamp(0, UTC), "pdf_tags": False}
+_DEFAULTS: _Options = {
+    "sys_inputs": {},
+    "timestamp": datetime.fromtimestamp(0, UTC),
+    "pdf_tags": False,
+    "pdf_standards": [],
+}
 
 
 class _Compile(Protocol):
@@ -55,9 +64,12 @@ class TypstRenderer:
         self._empty = self._scratch / "empty"
         self._empty.mkdir(parents=True, exist_ok=True)
         self._written: OrderedDict[str, None] = OrderedDict()
+        available = typst.Fonts(include_system_fonts=False, font_paths=[str(fonts)])
+        self._families = sorted(set(available.families()))
+        self._glyphs = GlyphCheck(self._objections)
         self._compiler = typst.Compiler(
             root=str(self._empty),
-            font_paths=typst.Fonts(include_system_fonts=False, font_paths=[str(fonts)]),
+            font_paths=available,
             package_path=str(self._empty),
             package_cache_path=str(self._empty),
         )
@@ -65,6 +77,7 @@ class TypstRenderer:
     def warm_up(self) -> None:
         """Compile a line in each style, so that font files are mapped before the sandbox closes."""
         self._compile({MAIN: b'#set text(font: "Inter")\nA *B* _C_ *_D_*', DATA: b"{}"}, "pdf")
+        self._glyphs.warm_up()
 
     def cool(self) -> None:
         """Evict the memoised layouts: entries that ten compilations did not use are dropped."""
@@ -74,18 +87,36 @@ class TypstRenderer:
     def render(self, source: TemplateSource, request: RenderRequest) -> Rendered:
         """Compile one document; PNG and SVG show the first page. Raises DocumentFailed."""
         files = _virtual_files(source, request)
+        options: _Options = {
+            "sys_inputs": _inputs(request),
+            "timestamp": local_moment(request),
+            "pdf_tags": request.bundle.manifest.tagged,
+            "root": str(self._root(request)),
+        }
         try:
-            pages, warnings = self._compile(
-                files,
-                request.format,
-                sys_inputs=_inputs(request),
-                timestamp=local_moment(request),
-                pdf_tags=request.bundle.manifest.tagged,
-                root=str(self._root(request)),
-            )
+            pages, warnings = self._compile(files, request.format, **options)
         except typst.TypstError as error:
             raise located(error, source.file, files, request.data) from error
-        return Rendered(pages[0], None if request.format == "pdf" else len(pages), _warned(warnings))
+        warned = _warned(warnings) + self._missing_glyphs(files, request, options)
+        return Rendered(pages[0], None if request.format == "pdf" else len(pages), warned)
+
+    def _missing_glyphs(self, files: dict[str, bytes], request: RenderRequest, options: _Options) -> tuple[Warned, ...]:
+        """Warn of characters that were printed as boxes. Raises DocumentFailed missing_glyphs if strict."""
+        objections = partial(self._objections, **options)
+        missing = self._glyphs.missing(request.bundle.sha256, files, DATA, objections)
+        if missing is None:
+            return ()
+        if request.strict:
+            raise missing.refused(self._families)
+        return (missing.warned(),)
+
+    def _objections(self, files: Mapping[str, bytes], **options: Unpack[_Options]) -> str:
+        """Export for the archive, which refuses text without glyphs: what it refuses, "" if nothing."""
+        try:
+            self._compile(dict(files), "pdf", **options | {"pdf_standards": "a-2b"})
+        except typst.TypstError as error:
+            return error.diagnostic
+        return ""
 
     def _compile(
         self, files: dict[str, bytes], output_format: str, **options: Unpack[_Options]

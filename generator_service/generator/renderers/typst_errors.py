@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import typst
 
-from contracts.data_paths import hint_for
+from contracts.data_paths import hint_for, near_hint
 from contracts.errors import DocumentFailed
 from generator.renderers.port import failed
 from generator.renderers.typst_hints import hint_of
@@ -14,6 +14,8 @@ from generator.renderers.typst_hints import hint_of
 _PLACE = re.compile(r"┌─ (?:.*/)?(?P<file>[^/\n]+?):(?P<line>\d+):(?P<column>\d+)\s*$", re.MULTILINE)
 _CARETS = re.compile(r"^\s*│\s?(?P<indent> *)(?P<carets>\^+)", re.MULTILINE)
 _MISSING_KEY = re.compile(r'dictionary does not contain key "(?P<key>(?:[^"\\]|\\.)*)"')
+#: What a template says itself of its data: `#panic("`items[0].price` is \"on request\": an amount is needed.")`.
+_REFUSED = re.compile(r"(?:panicked with|assertion failed): (?P<says>`(?P<path>[^`]+)` .*)", re.DOTALL)
 _PACKAGE = re.compile(r"failed to (?:download|find|load) package|package not found")
 _VENDOR = "Put the package's files beside the template and import them by path."
 _SEARCHED_AT = re.compile(r"\(searched at [^)]*\)")
@@ -30,6 +32,10 @@ def located(error: typst.TypstError, file: str, files: Mapping[str, bytes], data
     missing = _MISSING_KEY.search(error.message)
     if missing:
         return _data_missing(missing["key"], where, data)
+    refused = _REFUSED.fullmatch(error.message)
+    if refused:
+        hint = near_hint(json.loads(data), refused["path"]) or "Mend this value of the data."
+        return failed("data_invalid", refused["says"], **where, data_path=refused["path"], hint=hint)
     package = _PACKAGE.search(error.message)
     if package:
         return failed("template_error", "Packages are not fetched.", **where, hint=_VENDOR)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import docx
 from docx.document import Document
-from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_TAB_ALIGNMENT
+from docx.enum.text import WD_ALIGN_PARAGRAPH
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
+from docx.section import _Footer
 from docx.shared import Mm, Pt, RGBColor
 from docx.table import Table, _Cell
 from docx.text.paragraph import Paragraph
@@ -27,8 +28,14 @@ MARGINS = (("top", 45), ("left", SIDE), ("bottom", 45), ("right", SIDE))
 #: Parts of python-docx's own template that no document of ours uses.
 UNUSED = ("stylesWithEffects", "customXml", "thumbnail")
 STYLES_KEPT = {"Normal", "Default Paragraph Font", "Normal Table", "No List", "Header", "Footer", "Heading 1"}
+RUSSIAN = 'locale[:2]|lower == "ru"'
+PAGE_WORDS = (("Стр.", "Page"), ("из", "of"))
 
-SIDES = {"left": WD_ALIGN_PARAGRAPH.LEFT, "right": WD_ALIGN_PARAGRAPH.RIGHT}
+SIDES = {
+    "left": WD_ALIGN_PARAGRAPH.LEFT,
+    "right": WD_ALIGN_PARAGRAPH.RIGHT,
+    "center": WD_ALIGN_PARAGRAPH.CENTER,
+}
 
 
 def said(english: str, russian: str) -> str:
@@ -109,9 +116,9 @@ def label(cell: _Cell, text: str) -> Paragraph:
     return write(cell.paragraphs[0], text, size=7, color=QUIET, bold=True, caps=True)
 
 
-def grid(document: Document, widths: Sequence[float], rows: int = 1) -> Table:
+def grid(document: Document | _Footer, widths: Sequence[float], rows: int = 1) -> Table:
     """Add a table without borders; widths in millimetres."""
-    table: Table = document.add_table(rows=rows, cols=len(widths))
+    table: Table = _new_table(document, rows, len(widths))
     table.autofit = False
     for column, width in zip(table.columns, widths, strict=True):
         column.width = Mm(width)
@@ -128,6 +135,12 @@ def grid(document: Document, widths: Sequence[float], rows: int = 1) -> Table:
     properties.find(qn("w:tblLayout")).addprevious(indent)
     properties.find(qn("w:tblLayout")).addnext(margins)
     return table
+
+
+def _new_table(holder: Document | _Footer, rows: int, columns: int) -> Table:
+    if isinstance(holder, _Footer):
+        return holder.add_table(rows, columns, Mm(WIDTH_MM))
+    return holder.add_table(rows=rows, cols=columns)
 
 
 def flush(table: Table) -> Table:
@@ -170,10 +183,10 @@ def shade(cell: _Cell, color: str) -> None:
     cell._tc.get_or_add_tcPr().append(shading)
 
 
-def finish_cell(cell: _Cell) -> None:
-    """Centre a cell's content; the last property, as the schema orders them."""
+def finish_cell(cell: _Cell, side: str = "center") -> None:
+    """Align a cell's content (top, center, bottom); the last property, as the schema orders them."""
     alignment = OxmlElement("w:vAlign")
-    alignment.set(qn("w:val"), "center")
+    alignment.set(qn("w:val"), side)
     cell._tc.get_or_add_tcPr().append(alignment)
 
 
@@ -185,6 +198,22 @@ def row_height(table: Table, index: int, points: float, *, header: bool = False)
     properties.insert(0, OxmlElement("w:cantSplit"))
     if header:
         properties.append(OxmlElement("w:tblHeader"))
+
+
+def cell_width(cell: _Cell, width: str | None, kind: str = "dxa") -> None:
+    """Let a tag say how wide a cell is; None leaves it to the table's grid, which follows the first row."""
+    element = cell._tc.get_or_add_tcPr().find(qn("w:tcW"))
+    if width is None:
+        element.getparent().remove(element)
+        return
+    element.set(qn("w:w"), width)
+    element.set(qn("w:type"), kind)
+
+
+def together(paragraph: Paragraph) -> Paragraph:
+    """Keep a paragraph (in a table: its row) on one page with what follows."""
+    paragraph.paragraph_format.keep_with_next = True
+    return paragraph
 
 
 def tag_row(table: Table, index: int, tag: str) -> None:
@@ -217,17 +246,19 @@ def field(paragraph: Paragraph, code: str) -> None:
 
 
 def footer(document: Document, text: str) -> None:
-    """Write the footer: the document's name at the left, page numbers at the right."""
-    paragraph = document.sections[0].footer.paragraphs[0]
-    stops = document.styles["Footer"].element.pPr.find(qn("w:tabs"))
-    stops.getparent().remove(stops)
-    paragraph.paragraph_format.tab_stops.add_tab_stop(Mm(WIDTH_MM), WD_TAB_ALIGNMENT.RIGHT)
-    russian = 'locale[:2]|lower == "ru"'
-    look = {"size": 7.5, "color": QUIET}
-    write(paragraph, text + '\t{{ "Стр." if ' + russian + ' else "Page" }} ', **look)  # type: ignore[arg-type]
+    """Write the footer: the document's name at the left, page numbers at the right; a long name wraps beside them."""
+    holder = document.sections[0].footer
+    table = flush(grid(holder, (144, 30)))
+    left, right = table.rows[0].cells
+    cell_text(left, text, size=7.5, color=QUIET)
+    page, last_page = (f'{{{{ "{russian}" if {RUSSIAN} else "{english}" }}}}\u00a0' for russian, english in PAGE_WORDS)
+    paragraph = cell_text(right, page, "right", size=7.5, color=QUIET)
     field(paragraph, "PAGE")
-    write(paragraph, ' {{ "из" if ' + russian + ' else "of" }} ', **look)  # type: ignore[arg-type]
+    write(paragraph, " " + last_page, size=7.5, color=QUIET)
     field(paragraph, "NUMPAGES")
+    last = holder.paragraphs[0]  # a table never ends a footer
+    last.paragraph_format.line_spacing = Pt(1)
+    table._tbl.getparent().append(last._p)
 
 
 def save(document: Document, name: str) -> None:

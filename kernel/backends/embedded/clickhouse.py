@@ -144,8 +144,8 @@ class EmbeddedClickHouse:
         """Write the configuration that the node reads. Raises ValueError for a network that is none."""
         directory = private_directory(self.directory)
         # Without data/metadata, ClickHouse starts no background drop tasks on a fresh path.
-        for name in ("data/metadata", "tmp"):
-            (directory / name).mkdir(parents=True, exist_ok=True)
+        for name in ("data", "data/metadata", "tmp"):
+            private_directory(directory / name)
         write_private(directory / "config.xml", self._config(directory))
         write_private(directory / "users.xml", self._users())
         write_private(directory / "node.json", json.dumps(self._node()))

@@ -13,7 +13,9 @@ def private_directory(path: Path) -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace the file in one step, mode 0600 from its first byte, on disk before the name points to it."""
+    """Replace the file in one step, mode 0600 from its first byte. Content and name are on disk when this returns: a
+    secret that a power failure took back would leave what was sealed with it unreadable.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
@@ -21,6 +23,11 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def kept_secret(path: Path, generate: Callable[[], str]) -> str:

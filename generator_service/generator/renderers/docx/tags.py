@@ -110,7 +110,8 @@ def strict_code(tag: Tag) -> str:
     if tag.kind == "#":
         return ""
     if tag.kind == "{":
-        return "{{ " + tag.code + " }}"
+        path = _filtered_path(tag.code)
+        return f"{_missing_stops(path) if path else ''}{{{{ {tag.code} }}}}"
     return f"{{%{'-' * tag.trim_before} {tag.code} {'-' * tag.trim_after}%}}"
 
 
@@ -133,10 +134,21 @@ def _careful_print(code: str, number: int) -> str:
         f"{{% set __v = ({code}) %}}{{% if __v is defined %}}{{% if __v is not none %}}{{{{ __v }}}}{{% endif %}}"
         f"{{% else %}}{missing}{{% endif %}}"
     )
-    path = _PATH.match(code)
-    if path is None or path["filters"] is None or _DEFAULTED.search(path["filters"]):
-        return shown
-    return f"{{% if {path['path']} is defined %}}{shown}{{% else %}}{missing}{{% endif %}}"
+    path = _filtered_path(code)
+    return f"{{% if {path} is defined %}}{shown}{{% else %}}{missing}{{% endif %}}" if path else shown
+
+
+def _filtered_path(code: str) -> str | None:
+    """Return the path that an expression gives to filters, none of them `default`."""
+    found = _PATH.match(code)
+    if found is None or found["filters"] is None or _DEFAULTED.search(found["filters"]):
+        return None
+    return found["path"]
+
+
+def _missing_stops(path: str) -> str:
+    """Write the check that filters need: they are Python and see None for what is missing as for what is null."""
+    return f"{{% if {path} is not defined %}}{{{{ {path} }}}}{{% endif %}}"
 
 
 def data_path(tag: Tag, expression: str | None = None) -> str:

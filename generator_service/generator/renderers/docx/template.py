@@ -13,7 +13,7 @@ from contracts.documents import Warned
 from contracts.errors import DocumentFailed
 from contracts.templates import ArchiveLimits, BadArchive
 from generator.renderers.docx.archive import ArchiveWriter, read_archive
-from generator.renderers.docx.output import finished, regridded
+from generator.renderers.docx.output import finished
 from generator.renderers.docx.parts import Part, compile_part
 from generator.renderers.docx.tags import Tag, data_path
 from generator.renderers.docx.values import DATA, DATA_TEMPLATE, Values
@@ -130,8 +130,7 @@ class _Pass:
             text = self._environment.render_template(part.name)
         except TemplateError as error:
             raise self._located(part, error, values.data) from error
-        content = finished(text, guard_cells=part.guard_cells, guard_tables=part.guard_tables)
-        return regridded(content) if part.regrid else content
+        return finished(text, guard_tables=part.guard_tables)
 
     def refuse_missing(self, values: Values) -> None:
         """Raise DocumentFailed data_missing for the first value that was left blank."""

@@ -1,0 +1,31 @@
+"""The filters that DOCX templates have beyond Jinja's own: formatting, and whole tables and charts in one call each."""
+
+from collections.abc import Callable
+from functools import partial
+
+from generator.renderers import formatting
+from generator.renderers.docx.charts import bars
+from generator.renderers.docx.demands import given, list_at
+from generator.renderers.docx.lines import lines
+from generator.renderers.docx.tables import table
+from generator.renderers.formatting import Locale
+
+
+def filters(locale: Locale) -> dict[str, Callable[..., object]]:
+    """Return every filter by name, for one locale."""
+    return {
+        **formatting.filters(locale),
+        "given": given,
+        "list_at": list_at,
+        "paragraphs": partial(paragraphs, locale),
+        "lines": partial(lines, locale),
+        "table": partial(table, locale),
+        "bars": partial(bars, locale),
+    }
+
+
+def paragraphs(locale: Locale, value: object) -> list[str]:
+    """Return the texts of a list, or one of anything else; none for null and ""."""
+    if value is None or value == "":
+        return []
+    return [locale.text(item) for item in value] if isinstance(value, list) else [locale.text(value)]
