@@ -2,11 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
+import structlog
 
 WaitUntil = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loggers_that_can_be_captured() -> Iterator[None]:
+    """Services cache their loggers at the first line; a cached one is not seen by `capture_logs` of a later test."""
+    configure = structlog.configure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", lambda **how: configure(**how | {"cache_logger_on_first_use": False}))
+        yield
 
 
 @pytest.fixture
