@@ -2,11 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
+import structlog
 
 WaitUntil = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loggers_are_not_cached() -> Iterator[None]:
+    """A service caches its loggers at their first line: `capture_logs` of a later test would see nothing of them."""
+    configure = structlog.configure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", lambda **how: configure(**how | {"cache_logger_on_first_use": False}))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def logging_of_its_own() -> Iterator[None]:
+    """A service that a test starts sets the level of all logs; the next test begins with structlog's defaults."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
