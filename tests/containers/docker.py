@@ -60,7 +60,7 @@ class Project:
         return run(command, self.environment)
 
     def container(self, service: str) -> str:
-        return self.compose("ps", "-q", service).strip()
+        return self.compose("ps", "-a", "-q", service).strip()
 
     def python(self, service: str, code: str) -> str:
         """Run Python code in a service's container; return what it printed."""

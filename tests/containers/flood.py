@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from contracts.webhooks import verify
 from tests.containers.client import Api, TrialFailed, request, require, until
@@ -93,8 +94,8 @@ def _require_signed(api: Api, receiver_url: str) -> None:
         verify(secret, headers, call["body"].encode(), now=int(headers["webhook-timestamp"]))
 
 
-def _calls(receiver_url: str) -> list[dict[str, str]]:
-    calls: list[dict[str, str]] = request("GET", f"{receiver_url}/calls").json()
+def _calls(receiver_url: str) -> list[dict[str, Any]]:
+    calls: list[dict[str, Any]] = request("GET", f"{receiver_url}/calls").json()
     return calls
 
 
