@@ -19,6 +19,8 @@ OPTIONS = {"templates/**.html": {"trimmed": "true", "newstyle_gettext": "true"}}
 #: Functions whose first (and second) argument is a text: see wording.Wording.
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "words": None, "count": (1, 2), "self": None}
 HEADER = "# The admin panel of Presswork. Kept in step with the code by `python -m generator.admin.catalogue`."
+#: What gettext's tools need to know; who translated it and when says the version control.
+HEADERS = ("Language", "Plural-Forms", "MIME-Version", "Content-Type", "Content-Transfer-Encoding")
 
 
 def texts() -> Catalog:
@@ -63,8 +65,16 @@ def update(language: str) -> None:
     catalogue = load(language)
     catalogue.update(texts(), no_fuzzy_matching=True)
     catalogue.obsolete.clear()
-    with (LOCALES / f"{language}.po").open("wb") as out:
-        write_po(out, catalogue, sort_output=True, omit_header=False, no_location=True, width=0)
+    write(catalogue, language)
+
+
+def write(catalogue: Catalog, language: str) -> None:
+    """Write a language's file, with the headers that tools need and none that changes by itself."""
+    body = io.BytesIO()
+    write_po(body, catalogue, sort_output=True, omit_header=True, no_location=True, width=0)
+    kept = "".join(f'"{name}: {value}\\n"\n' for name, value in catalogue.mime_headers if name in HEADERS)
+    head = f'{HEADER}\nmsgid ""\nmsgstr ""\n{kept}\n'
+    (LOCALES / f"{language}.po").write_bytes(head.encode() + body.getvalue())
 
 
 if __name__ == "__main__":
