@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
-from app.api import document_schemas, schemas
+from app.api import document_schemas, schemas, webhook_schemas
 from app.api.document_schemas import ErrorShown
 from app.api.errors import DOCUMENT_FAILED, PROBLEM_JSON, PROBLEMS, problem_body
 from app.api.examples import DOCUMENT_ERROR, DOCUMENT_ID, PROBLEM, REQUEST_ID, shown
@@ -28,6 +28,7 @@ BINARY: Json = {"schema": {"type": "string", "format": "binary"}}
 #: The content of an answer that is a document.
 BYTES: Json = {own_type(made): BINARY for made in CONTENT_TYPES}
 SCHEMAS = "#/components/schemas/"
+SCHEMA_MODULES = (schemas, document_schemas, webhook_schemas)
 
 
 class ProblemFlaw(BaseModel):
@@ -104,7 +105,7 @@ def _add_components(document: Json) -> None:
 
 def _examples() -> dict[str, list[Json]]:
     """Collect the models' examples, whole: FastAPI leaves nulls out of the document that it writes."""
-    models = {name: value for part in (schemas, document_schemas) for name, value in vars(part).items()}
+    models = {name: value for part in SCHEMA_MODULES for name, value in vars(part).items()}
     configured = {name: getattr(model, "model_config", {}).get("json_schema_extra") for name, model in models.items()}
     return {name: extra["examples"] for name, extra in configured.items() if extra}
 
