@@ -17,8 +17,7 @@ SELECT
   countIf(status = 'failed') AS failed,
   countIf(status = 'cancelled') AS cancelled,
   sum(bytes) AS total_bytes,
-  quantilesTDigest(0.5, 0.95)(completed_at - queued_at) AS total_ms,
-  quantilesTDigest(0.5, 0.95)(assumeNotNull(render_ms)) AS render_ms_quantiles
+  quantilesTDigest(0.5, 0.95)(completed_at - queued_at) AS total_ms
 FROM documents FINAL
 WHERE created_at >= {since:Int64} - {slack:Int64} AND completed_at >= {since:Int64}
   AND status IN ('completed', 'failed', 'cancelled')
@@ -44,8 +43,6 @@ class Bucket:
     total_bytes: int = 0
     total_p50: float | None = None
     total_p95: float | None = None
-    render_p50: float | None = None
-    render_p95: float | None = None
 
     @property
     def ended(self) -> int:
@@ -74,6 +71,6 @@ class HistoryRepository:
 
 
 def _bucket(row: Row) -> Bucket:
-    total, render = (cast(list[float | None], row[name]) for name in ("total_ms", "render_ms_quantiles"))
+    total = cast(list[float | None], row["total_ms"])
     counts = (cast(int, row[name]) for name in ("bucket_at", "completed", "failed", "cancelled", "total_bytes"))
-    return Bucket(*counts, *total, *render)
+    return Bucket(*counts, *total)

@@ -15,7 +15,6 @@ from contracts.documents import Delivery, DocumentRow, Result, Status
 from contracts.errors import DocumentError, HistoryUnavailable
 from contracts.ids import new_id
 from contracts.users import KeyRow, UserRow
-from generator.repository import HistoryRepository
 from tests.integration.history_rows import START, later, row
 from tests.integration.history_servers import Server, free_port, fresh_database
 
@@ -102,7 +101,6 @@ async def test_a_deleted_document_is_nowhere(clickhouse: ClickHouse, documents: 
     assert await documents.get(first.document_id) is None
     assert await documents.events(first.document_id) == []
     assert await documents.list(DocumentFilter(), None, 10) == ([], None)
-    assert await HistoryRepository(clickhouse).last_documents(10) == []
 
 
 async def test_a_document_that_never_was_is_none(documents: DocumentRepository) -> None:
@@ -172,12 +170,6 @@ async def test_the_last_full_page_has_no_next(clickhouse: ClickHouse, documents:
     await write(clickhouse, row(), row(START + 1))
     page, following = await documents.list(DocumentFilter(), None, 2)
     assert (len(page), following) == (2, None)
-
-
-async def test_the_panel_shows_the_newest_first(clickhouse: ClickHouse) -> None:
-    made = [row(START + number) for number in range(5)]
-    await write(clickhouse, *made)
-    assert await HistoryRepository(clickhouse).last_documents(3) == made[:1:-1]
 
 
 async def test_without_the_server_everything_says_unavailable() -> None:
