@@ -24,7 +24,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """Buckets from left to right. `ticks`: the labels below, by bucket index. `write` words values on axis and hints."""
+    """Buckets from left to right. `ticks`: labels below, by bucket index. `write` words values on axis and hints."""
 
     kind: str
     series: Sequence[Series]

@@ -1,4 +1,4 @@
-"""Logins to the panel: an admin's key opens a session in Redis; the cookie holds its random name, Redis only a hash of it.
+"""Logins to the panel: an admin's key opens a session in Redis. The cookie holds its random name, Redis a hash of it.
 
 A session keeps the key's digest, not the key. Every request looks the key up again, so that revoking it or suspending
 its user ends the session within a second, like everywhere.

@@ -1,4 +1,4 @@
-"""How pages are made: the template environment of each language, what every page knows, and the headers it is sent with."""
+"""How pages are made: each language's template environment, what every page knows, and the headers it is sent with."""
 
 from functools import cache
 from pathlib import Path
