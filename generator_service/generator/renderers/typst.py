@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import weakref
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -86,7 +86,8 @@ class TypstRenderer:
 
     def render(self, source: TemplateSource, request: RenderRequest) -> Rendered:
         """Compile one document; PNG and SVG show the first page. Raises DocumentFailed."""
-        files = _virtual_files(source, request)
+        files = _text_files(source, request)
+        given = files if not request.trusted else {MAIN: files[MAIN], DATA: request.data}
         options: _Options = {
             "sys_inputs": _inputs(request),
             "timestamp": local_moment(request),
@@ -94,15 +95,17 @@ class TypstRenderer:
             "root": str(self._root(request)),
         }
         try:
-            pages, warnings = self._compile(files, request.format, **options)
+            pages, warnings = self._compile(given, request.format, **options)
         except typst.TypstError as error:
             raise located(error, source.file, files, request.data) from error
-        warned = _warned(warnings) + self._missing_glyphs(files, request, options)
+        objections = partial(self._objections, given, **options)
+        warned = _warned(warnings) + self._missing_glyphs(files, request, objections)
         return Rendered(pages[0], None if request.format == "pdf" else len(pages), warned)
 
-    def _missing_glyphs(self, files: dict[str, bytes], request: RenderRequest, options: _Options) -> tuple[Warned, ...]:
+    def _missing_glyphs(
+        self, files: dict[str, bytes], request: RenderRequest, objections: Callable[[], str]
+    ) -> tuple[Warned, ...]:
         """Warn of characters that were printed as boxes. Raises DocumentFailed missing_glyphs if strict."""
-        objections = partial(self._objections, **options)
         missing = self._glyphs.missing(request.bundle.sha256, files, DATA, objections)
         if missing is None:
             return ()
@@ -127,14 +130,19 @@ class TypstRenderer:
         return made if isinstance(made, list) else [made], warnings
 
     def _root(self, request: RenderRequest) -> Path:
-        """Return where the bundle's binary files are: the empty directory if it has none."""
+        """Return where the bundle's binary files are: the empty directory if it has none.
+
+        Shipped templates are there as a whole: the compiler keeps what it parsed while a file on disk stays the same.
+        """
+        if request.trusted:
+            return self._on_disk(request.bundle.sha256, request.bundle.files)
         binary = {name: content for name, content in request.bundle.files.items() if not _is_text(name, content)}
         if not any(not name.endswith(".docx") for name in binary):
             return self._empty
         return self._on_disk(request.bundle.sha256, binary)
 
-    def _on_disk(self, sha256: str, files: dict[str, bytes]) -> Path:
-        """Write a bundle's binary files once; the folders of the bundles used least recently go."""
+    def _on_disk(self, sha256: str, files: Mapping[str, bytes]) -> Path:
+        """Write a bundle's files once; the folders of the bundles used least recently go."""
         root = self._scratch / sha256
         if sha256 in self._written:
             self._written.move_to_end(sha256)
@@ -160,13 +168,13 @@ def _is_text(name: str, content: bytes) -> bool:
     return True
 
 
-def _virtual_files(source: TemplateSource, request: RenderRequest) -> dict[str, bytes]:
-    """Name the source `main.typ` and keep the other text files; a source in a folder is included from a main."""
+def _text_files(source: TemplateSource, request: RenderRequest) -> dict[str, bytes]:
+    """Name the source `main.typ` and keep other text files; shipped sources, and those in folders, are included."""
     bundle = request.bundle.files
     if not _is_text(source.file, bundle[source.file]):
         raise failed("template_error", f"{source.file} is not UTF-8 text.", part=source.file)
     files = {name: content for name, content in bundle.items() if name != source.file and _is_text(name, content)}
-    if "/" in source.file or MAIN in files:
+    if source.file != MAIN and (request.trusted or "/" in source.file or MAIN in files):
         files[source.file] = bundle[source.file]
         main = f'#include "/{source.file}"'.encode()
     else:

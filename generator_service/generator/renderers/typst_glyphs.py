@@ -90,10 +90,12 @@ class GlyphCheck:
         """Ask about the characters that most documents use: 30 ms once per process."""
         self._ask({chr(point) for first, last in _USUAL for point in range(first, last)})
 
-    def missing(self, bundle: str, files: Mapping[str, bytes], data: str, objections: Objections) -> Missing | None:
+    def missing(
+        self, bundle: str, files: Mapping[str, bytes], data: str, objections: Callable[[], str]
+    ) -> Missing | None:
         """Return what a document prints as boxes, None if nothing.
 
-        `bundle` is the digest of `files` without the file `data`; `objections` exports as the document was made.
+        `bundle` is the digest of `files` without the file `data`; `objections` exports the document as it was made.
         """
         written = self._written(bundle, files, data)
         candidates = self.lacking(written.characters | _characters_of(files[data]))
@@ -101,7 +103,7 @@ class GlyphCheck:
             return None
         if _too_long(files, len(candidates)):
             return _named(candidates, sure=False)
-        objected = objections(files)
+        objected = objections()
         printed = list(_texts_in(objected))
         if objected and not printed:
             return _named(candidates, sure=False)  # another objection came before the fonts were looked at
