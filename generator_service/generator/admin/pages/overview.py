@@ -71,7 +71,7 @@ async def past(history: HistoryRepository, span: Span, words: Wording) -> list[C
 def charts_of(buckets: list[Bucket], span: Span, words: Wording) -> list[Chart]:
     """Draw throughput, failures included, and latency."""
     labels = [_label(bucket.at, span, words) for bucket in buckets]
-    ticks = {at: _label(bucket.at, span, words) for at, bucket in enumerate(buckets) if _on_tick(at, span)}
+    ticks = {at: _label(bucket.at, span, words) for at, bucket in enumerate(buckets) if _on_tick(bucket, span)}
     ended = [
         Series(words("Completed"), [bucket.completed for bucket in buckets], 1),
         Series(words("Failed"), [bucket.failed for bucket in buckets], 4),
@@ -86,8 +86,9 @@ def charts_of(buckets: list[Bucket], span: Span, words: Wording) -> list[Chart]:
     ]
 
 
-def _on_tick(at: int, span: Span) -> bool:
-    return at % (span.buckets // 6) == 0
+def _on_tick(bucket: Bucket, span: Span) -> bool:
+    """Label six buckets, at round times: every tenth minute, fourth hour, fifth day."""
+    return bucket.at % (span.bucket_ms * span.buckets // 6) == 0
 
 
 def _label(at_ms: int, span: Span, words: Wording) -> str:

@@ -89,6 +89,16 @@ document.addEventListener("change", (event) => {
   if (form && event.target.matches("select")) form.requestSubmit();
 });
 
+// ---- searches that htmx answers stand in the address, so that a reload and a link show the same
+
+document.addEventListener("htmx:after:swap", (event) => {
+  const form = event.detail.ctx?.sourceElement?.closest?.("form[data-address]");
+  if (!form) return;
+  const filled = [...new FormData(form)].filter(([, value]) => value);
+  const query = new URLSearchParams(filled).toString();
+  history.replaceState(null, "", form.action + (query && `?${query}`));
+});
+
 // ---- times: "3 minutes ago" goes on counting
 
 const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
