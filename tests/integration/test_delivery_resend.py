@@ -1,6 +1,6 @@
 """A webhook that is sent again: due now under the same webhook-id, once, whatever had become of it."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
@@ -9,21 +9,15 @@ from backends.deliveries import KEEP_MS, Deliveries, LeasedDelivery
 from contracts.deliveries import COMPLETED, FAILED, Delivery, DeliveryAttempt, webhook_id
 from contracts.ids import new_id
 from contracts.jobs import Callback
-from tests.integration.delivery_zoo import USER, Broker, RedisServer, broker, new_redis
+from tests.integration.delivery_zoo import USER, Broker, broker
+from tests.integration.history_servers import Server
 
 URL = "https://example.com/hook?token=hush"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    made = new_redis(tmp_path_factory.mktemp("redis"))
-    yield made
-    made.kill()
-
-
 @pytest.fixture
-async def pw(server: RedisServer) -> AsyncIterator[Broker]:
-    async with broker(server) as made:
+async def pw(redis_node: Server) -> AsyncIterator[Broker]:
+    async with broker(redis_node) as made:
         yield made
 
 
