@@ -46,7 +46,7 @@ class Summary:
                 "",
                 f"  API        {self.api_url}/v1",
                 f"  API docs   {self.api_url}/docs",
-                f"  Admin      {self.generator_url}/   (any name, the key as password)",
+                f"  Admin      {self.generator_url}/   (log in with the key)",
                 f"  Admin key  {self.admin_key if to_terminal else f'in {self.key_file or KEY_VARIABLE}'}",
                 f"  Data       {self.data_dir}",
                 "",

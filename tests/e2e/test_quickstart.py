@@ -1,4 +1,4 @@
-"""The programs of docs/quickstart.md, as they stand there, each against a running stack, where its language is installed."""
+"""The programs of docs/quickstart.md, as they stand there, each where its language is installed, on a running stack."""
 
 import os
 import re

@@ -46,6 +46,10 @@ def test_the_curl_line_takes_a_given_key_from_its_variable(summary: Summary) -> 
     assert "Authorization: Bearer pw_given" in words_of_shell(line, PRESSWORK_ADMIN_KEY="pw_given")
 
 
+def test_the_panel_is_said_to_want_the_key_alone(summary: Summary) -> None:
+    assert f"  Admin      {summary.generator_url}/   (log in with the key)\n" in summary.text(to_terminal=True)
+
+
 def test_a_terminal_shows_the_key_once(summary: Summary) -> None:
     assert summary.text(to_terminal=True).count("pw_key") == 1
 
