@@ -3,6 +3,7 @@
 `make screenshots`; needs Chromium (PRESSWORK_CHROMIUM names it, else `chromium` on the PATH).
 """
 
+import base64
 import json
 import os
 import shutil
@@ -16,12 +17,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
 SAMPLES = Path(__file__).parent.parent / "generator_service" / "templates"
 READY_S = 120.0
+
+#: An hour of a small installation's work, so that the charts have something to show.
+PAST = """
+INSERT INTO documents (document_id, user_id, created_at, queued_at, started_at, completed_at, render_ms, output_format,
+  template_name, template_version, priority, lane, seq, event, at, status, run, attempt, bytes, pages)
+SELECT generateUUIDv7(), '{user}', at, at, at + 9, at + total, total - 12, 'pdf', 'invoice', 1, 'normal', 'web', 3,
+  'completed', at + total, if(number % 97 = 0, 'failed', 'completed'), 1, 1, 20600, 1
+FROM (
+  SELECT number, toInt64({now} - number * 3600000 / 2400 + 300 * sin(number)) AS at,
+    toInt64(34 + 18 * (1 + sin(number / 210)) + if(number % 19 = 0, 70, 0) + number % 13) AS total
+  FROM numbers(2400)
+) WHERE (number * 7919) % 100 < 62 + 30 * sin(number / 330)
+"""
 DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 
 
@@ -32,6 +47,7 @@ class Stack:
     api: str
     panel: str
     key: str
+    clickhouse: str
 
     def call(self, method: str, path: str, body: object | None = None) -> dict[str, object]:
         request = urllib.request.Request(self.api + path, method=method)
@@ -60,7 +76,9 @@ def running() -> Iterator[Stack]:
             while not ready.exists() and time.monotonic() < deadline and process.poll() is None:
                 time.sleep(0.1)
             key = (data / "admin.key").read_text().strip()
-            yield Stack(f"http://127.0.0.1:{api}", f"http://127.0.0.1:{panel}", key)
+            password = (data / "clickhouse.password").read_text().strip()
+            history = f"http://presswork:{password}@127.0.0.1:{clickhouse}/?database=presswork"
+            yield Stack(f"http://127.0.0.1:{api}", f"http://127.0.0.1:{panel}", key, history)
         finally:
             process.terminate()
             process.wait(30)
@@ -96,6 +114,19 @@ def give_work(stack: Stack) -> str:
     stack.call("GET", f"/v1/documents/{shown}?wait=30")
     time.sleep(2)
     return shown
+
+
+def give_history(stack: Stack) -> None:
+    """Write an hour of documents into the history."""
+    me = stack.call("GET", "/v1/me")["user"]
+    assert isinstance(me, dict)
+    parts = urlsplit(stack.clickhouse)
+    login = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()
+    url = f"http://{parts.hostname}:{parts.port}/?{parts.query}"
+    query = PAST.format(user=me["id"], now=int(time.time() * 1000) - 5000)
+    request = urllib.request.Request(url, query.encode(), {"Authorization": f"Basic {login}"})
+    with urllib.request.urlopen(request):
+        pass
 
 
 def shoot(browser: Browser, stack: Stack, document_id: str) -> None:
@@ -138,6 +169,7 @@ def main() -> None:
     chromium = os.environ.get("PRESSWORK_CHROMIUM") or shutil.which("chromium")
     IMAGES.mkdir(exist_ok=True)
     with running() as stack, sync_playwright() as playwright:
+        give_history(stack)
         document_id = give_work(stack)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         shoot(browser, stack, document_id)
