@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -24,27 +25,41 @@ from contracts.api_keys import generate_key
 from contracts.templates import TemplateHead, TemplateVersion
 from generator.shipper import Shipper, ShipperSettings
 from tests.integration.history_servers import Server, clickhouse_server, fresh_database, redis_server
+from tests.integration.outside_servers import OutsideServer, outside_clickhouse, outside_redis
 
 SECRET_KEY = "a secret key for tests, long enough"
 
 
 @pytest.fixture(scope="session")
-def redis_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def redis_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server | OutsideServer]:
+    if outside := outside_redis():
+        yield outside
+        asyncio.run(emptied(outside.url))
+        return
     with redis_server(tmp_path_factory.mktemp("redis")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def clickhouse_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def clickhouse_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server | OutsideServer]:
+    if outside := outside_clickhouse():
+        yield outside
+        return
     with clickhouse_server(tmp_path_factory.mktemp("clickhouse")) as server:
         yield server
+
+
+async def emptied(url: str) -> None:
+    client = connect_redis(url)
+    await client.flushdb()
+    await client.aclose()
 
 
 @pytest.fixture
 async def redis(redis_node: Server) -> AsyncIterator[Redis]:
     """An empty Redis."""
     client = connect_redis(redis_node.url)
-    await client.flushall()
+    await client.flushdb()
     yield client
     await client.aclose()
 
@@ -95,9 +110,7 @@ class Api:
 @asynccontextmanager
 async def running_api(redis_url: str, clickhouse: ClickHouse, folder: Path, **settings: object) -> AsyncIterator[Api]:
     key = generate_key()
-    address = clickhouse.address
-    url = f"{address.url.replace('://', f'://{address.user}:{address.password}@')}{address.database}"
-    values = {"redis_url": redis_url, "clickhouse_url": url, "secret_key": SECRET_KEY, "admin_key": key}
+    values = {"redis_url": redis_url, "clickhouse_url": url_of(clickhouse), "secret_key": SECRET_KEY, "admin_key": key}
     app = create_app(ApiSettings.model_validate({**values, "blob_dir": folder, "log_level": "error", **settings}))
     backends = app.state.backends
     scripts = Scripts(backends.redis)
@@ -108,6 +121,13 @@ async def running_api(redis_url: str, clickhouse: ClickHouse, folder: Path, **se
         api = Api(app, httpx2.AsyncClient(), key, scripts, DocumentQueue(scripts), clickhouse, FileBlobStore(folder))
         async with api.client(key) as api.admin:
             yield api
+
+
+def url_of(clickhouse: ClickHouse) -> str:
+    """Write a client's address as a URL with its login."""
+    address = clickhouse.address
+    login = f"{quote(address.user, safe='')}:{quote(address.password, safe='')}"
+    return f"{address.url.replace('://', f'://{login}@')}{address.database}"
 
 
 def a_template(name: str = "letter") -> TemplateHead:

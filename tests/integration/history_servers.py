@@ -24,6 +24,7 @@ from backends.redis import connect_redis
 from backends.scripts import Scripts
 from contracts.ids import new_id, now_ms
 from contracts.jobs import GenerationJob, PinnedTemplate
+from tests.integration.outside_servers import CLICKHOUSE, REDIS, skip_if_outside
 
 
 class Embedded(Protocol):
@@ -73,12 +74,16 @@ def free_port() -> int:
 
 @contextmanager
 def clickhouse_server(directory: Path) -> Iterator[Server]:
+    """Start an embedded ClickHouse that the test may kill; skip the test where an outside one is tested."""
+    skip_if_outside(CLICKHOUSE)
     with running(Server(EmbeddedClickHouse(directory, free_port(), "test-password", marker=uuid4().hex))) as server:
         yield server
 
 
 @contextmanager
 def redis_server(directory: Path, *, max_memory: str = "1gb") -> Iterator[Server]:
+    """Start an embedded Redis that the test may kill; skip the test where an outside one is tested."""
+    skip_if_outside(REDIS)
     with running(Server(EmbeddedRedis(directory, free_port(), "test-password", redis_program(), max_memory))) as server:
         yield server
 
@@ -108,6 +113,17 @@ async def fresh_database(url: str, *, migrated: bool = True) -> AsyncIterator[Cl
         if await clickhouse.ping():
             await clickhouse.command(f"DROP DATABASE IF EXISTS {clickhouse.address.database} SYNC", database="system")
         await clickhouse.close()
+
+
+@asynccontextmanager
+async def out_of_memory(redis: Redis) -> AsyncIterator[None]:
+    """Let Redis refuse what needs memory."""
+    before = (await redis.config_get("maxmemory"))["maxmemory"]
+    await redis.config_set("maxmemory", "1")
+    try:
+        yield
+    finally:
+        await redis.config_set("maxmemory", before)
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from backends.clickhouse import ClickHouse
 from generator.main import Generator, create_app
 from generator.settings import GeneratorSettings
-from tests.integration.conftest import SECRET_KEY, Api, running_api
+from tests.integration.conftest import SECRET_KEY, Api, running_api, url_of
 from tests.integration.history_servers import Server, free_port
 
 CSRF = re.compile(r'data-csrf="([0-9a-f]+)"')
@@ -65,11 +65,9 @@ async def panel(redis_node: Server, redis: Redis, clickhouse: ClickHouse, tmp_pa
 
 
 def _settings(api: Api, redis_url: str, blobs: Path, api_url: str) -> GeneratorSettings:
-    address = api.clickhouse.address
-    clickhouse_url = f"{address.url.replace('://', f'://{address.user}:{address.password}@')}{address.database}"
     values = {
         "redis_url": redis_url,
-        "clickhouse_url": clickhouse_url,
+        "clickhouse_url": url_of(api.clickhouse),
         "secret_key": SECRET_KEY,
         "blob_dir": blobs,
         "api_url": api_url,

@@ -23,8 +23,10 @@ from backends.embedded.clickhouse import EmbeddedClickHouse
 from backends.embedded.clickhouse_node import Answer, Node, Session, end
 from backends.embedded.http_probe import http_get
 from backends.embedded.tether import tethered
+from tests.integration.outside_servers import CLICKHOUSE, needs_embedded
 
 DEADLINE_S = 60
+pytestmark = needs_embedded(CLICKHOUSE)
 
 
 @contextmanager

@@ -17,8 +17,10 @@ from backends.embedded.tether import tethered
 from standalone.errors import StartRefused
 from standalone.outside import require_safe_redis
 from tests.integration.history_servers import free_port, redis_program
+from tests.integration.outside_servers import REDIS, needs_embedded
 
 DEADLINE_S = 30
+pytestmark = needs_embedded(REDIS)
 
 
 @contextmanager

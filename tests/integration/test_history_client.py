@@ -1,12 +1,12 @@
 """backends.clickhouse against a real server: parameters, tokens, and which error means what."""
 
-from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import pytest
 
 from backends.clickhouse import ClickHouse, ClickHouseAddress, ClickHouseRefused, RowsRefused
 from contracts.errors import HistoryUnavailable
-from tests.integration.history_servers import Server, clickhouse_server, free_port, fresh_database
+from tests.integration.history_servers import Server, free_port
 
 NASTY = [
     "plain",
@@ -21,18 +21,6 @@ NASTY = [
     "\0",
     "",
 ]
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with clickhouse_server(tmp_path_factory.mktemp("clickhouse")) as server:
-        yield server
-
-
-@pytest.fixture
-async def clickhouse(node: Server) -> AsyncIterator[ClickHouse]:
-    async with fresh_database(node.url) as client:
-        yield client
 
 
 @pytest.mark.parametrize("text", NASTY)
@@ -82,8 +70,9 @@ async def test_a_table_that_is_not_there_yet_is_an_outage(clickhouse: ClickHouse
         await clickhouse.rows("SELECT 1 FROM not_migrated_yet")
 
 
-async def test_a_wrong_password_is_an_outage_and_not_ready(node: Server) -> None:
-    wrong = ClickHouse(node.url.replace("test-password", "wrong"))
+async def test_a_wrong_password_is_an_outage_and_not_ready(clickhouse_node: Server) -> None:
+    wrong = ClickHouse(clickhouse_node.url)
+    wrong.address = replace(wrong.address, password="wrong")
     assert not await wrong.ping()
     with pytest.raises(HistoryUnavailable):
         await wrong.rows("SELECT 1")

@@ -21,6 +21,7 @@ from contracts.errors import (
 from contracts.ids import new_id, now_ms
 from contracts.jobs import Callback, GenerationJob, PinnedTemplate
 from tests.conftest import WaitUntil
+from tests.integration.history_servers import out_of_memory
 
 ANN, BOB = new_id(), new_id()
 
@@ -349,15 +350,12 @@ async def test_limits_of_a_user_and_of_the_system_are_told_apart(scripts: Script
 
 async def test_a_full_redis_accepts_nothing_says_so_and_can_be_emptied(queue: DocumentQueue, redis: Redis) -> None:
     await queue.enqueue(a_job())
-    await redis.config_set("maxmemory", "1")
-    try:
+    async with out_of_memory(redis):
         with pytest.raises(SystemFull, match="memory is full"):
             await queue.enqueue(a_job())
         claim = await claim_one(queue)
         await queue.start([claim.ref])
         assert await queue.complete([a_result(claim)]) == ["ok"]
-    finally:
-        await redis.config_set("maxmemory", "1gb")
 
 
 @pytest.mark.parametrize(
@@ -383,7 +381,7 @@ async def test_a_document_that_left_redis_can_be_restored_and_run_again(queue: D
     claim = await started(queue)
     await queue.complete([a_result(claim)])
     last = await row(queue, claim.job.document_id)
-    await redis.flushall()
+    await redis.flushdb()
     await queue.restore(last, claim.job)
     assert await queue.live(claim.job.document_id) == last
     await queue.retry(claim.job, "r")

@@ -16,7 +16,7 @@ from contracts.errors import BlobUnavailable, HistoryUnavailable, QueueUnavailab
 from contracts.jobs import input_key
 from generator.shipper import Shipper, ShipperSettings
 from tests.fakes_blobs import InMemoryBlobStore
-from tests.integration.history_servers import Server, free_port, fresh_prefix, job, wait_until
+from tests.integration.history_servers import Server, free_port, fresh_prefix, job, out_of_memory, wait_until
 
 
 @pytest.fixture
@@ -200,11 +200,8 @@ async def test_events_drain_from_a_redis_that_is_full(scripts: Scripts) -> None:
     history, blobs = RecordingHistory(), WatchedBlobs()
     for _ in range(20):
         await DocumentQueue(scripts).enqueue(job())
-    await scripts.redis.config_set("maxmemory", "1")
-    try:
+    async with out_of_memory(scripts.redis):
         assert await shipper(scripts, history, blobs).ship_once() == 20
-    finally:
-        await scripts.redis.config_set("maxmemory", "1gb")
     assert await EventLog(scripts).length() == 0
 
 
