@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.browser.receiver import Receiver, receiving
 from tests.browser.visitor import Visitor
@@ -17,6 +17,8 @@ from tests.e2e.test_up import STOP_S, Up, free_ports
 
 #: Debian's, or the one that PRESSWORK_CHROMIUM names.
 CHROMIUM = os.environ.get("PRESSWORK_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+#: A busy machine may take long to show what is expected.
+expect.set_options(timeout=15_000)
 
 
 @dataclass
