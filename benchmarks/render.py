@@ -16,7 +16,8 @@ from generator.core import Engines, RenderRequest, generate
 from generator.sandbox import RenderPool, SandboxLimits
 from generator.shipped import ShippedTemplate, load_shipped
 
-CASES = (("invoice", "pdf"), ("invoice", "docx"), ("report", "pdf"), ("report", "docx"))
+NAMES = ("invoice", "report", "letter", "certificate", "contract")
+CASES = tuple((name, output_format) for name in NAMES for output_format in ("pdf", "docx"))
 VARIANTS = 40
 
 
@@ -100,10 +101,16 @@ def report(number: int) -> dict[str, object]:
     }
 
 
+def varied(template: ShippedTemplate, number: int) -> dict[str, object]:
+    """Make the sample of another number."""
+    return {**template.sample, "number": f"N-{number:05}", "reference": f"N-{number:05}"}
+
+
 def requests_for(template: ShippedTemplate, output_format: str) -> list[RenderRequest]:
     """Make different documents, so that no cache answers for the engine."""
-    make = {"invoice": invoice, "report": report}[template.name]
-    data = [json.dumps(make(number), ensure_ascii=False).encode() for number in range(VARIANTS)]
+    make = {"invoice": invoice, "report": report}.get(template.name)
+    made = (make(number) if make else varied(template, number) for number in range(VARIANTS))
+    data = [json.dumps(one, ensure_ascii=False).encode() for one in made]
     return [
         RenderRequest(template.bundle, one, output_format, 1_772_323_200_000 + number, "en", trusted=True)
         for number, one in enumerate(data)

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import docx
+from docx.blkcntnr import BlockItemContainer
 from docx.document import Document
 from docx.enum.text import WD_ALIGN_PARAGRAPH
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
-from docx.section import _Footer
 from docx.shared import Mm, Pt, RGBColor
 from docx.table import Table, _Cell
 from docx.text.paragraph import Paragraph
@@ -94,18 +94,18 @@ def write(
     return paragraph
 
 
-def line(holder: Document | _Cell, text: str = "", **look: object) -> Paragraph:
+def line(holder: Document | BlockItemContainer, text: str = "", **look: object) -> Paragraph:
     """Add a paragraph with one run."""
     return write(holder.add_paragraph(), text, **look)  # type: ignore[arg-type]
 
 
-def logic(holder: Document | _Cell, *tags: str) -> None:
+def logic(holder: Document | BlockItemContainer, *tags: str) -> None:
     """Add a paragraph per statement; it leaves no trace in the document."""
     for tag in tags:
         holder.add_paragraph(f"{{%p {tag} %}}")
 
 
-def gap(holder: Document | _Cell, points: float) -> None:
+def gap(holder: Document | BlockItemContainer, points: float) -> None:
     """Add empty space."""
     paragraph = holder.add_paragraph()
     paragraph.paragraph_format.line_spacing = Pt(points)
@@ -116,7 +116,7 @@ def label(cell: _Cell, text: str) -> Paragraph:
     return write(cell.paragraphs[0], text, size=7, color=QUIET, bold=True, caps=True)
 
 
-def grid(document: Document | _Footer, widths: Sequence[float], rows: int = 1) -> Table:
+def grid(document: Document | BlockItemContainer, widths: Sequence[float], rows: int = 1) -> Table:
     """Add a table without borders; widths in millimetres."""
     table: Table = _new_table(document, rows, len(widths))
     table.autofit = False
@@ -137,8 +137,8 @@ def grid(document: Document | _Footer, widths: Sequence[float], rows: int = 1) -
     return table
 
 
-def _new_table(holder: Document | _Footer, rows: int, columns: int) -> Table:
-    if isinstance(holder, _Footer):
+def _new_table(holder: Document | BlockItemContainer, rows: int, columns: int) -> Table:
+    if isinstance(holder, BlockItemContainer):
         return holder.add_table(rows, columns, Mm(WIDTH_MM))
     return holder.add_table(rows=rows, cols=columns)
 

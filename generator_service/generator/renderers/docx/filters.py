@@ -5,8 +5,10 @@ from functools import partial
 
 from generator.renderers import formatting
 from generator.renderers.docx.charts import bars
+from generator.renderers.docx.clauses import clauses
 from generator.renderers.docx.demands import given, list_at
 from generator.renderers.docx.lines import lines
+from generator.renderers.docx.price import price
 from generator.renderers.docx.tables import table
 from generator.renderers.formatting import Locale
 
@@ -21,6 +23,9 @@ def filters(locale: Locale) -> dict[str, Callable[..., object]]:
         "lines": partial(lines, locale),
         "table": partial(table, locale),
         "bars": partial(bars, locale),
+        "clauses": partial(clauses, locale),
+        "priced": partial(price, locale),
+        "rows": partial(rows, locale),
     }
 
 
@@ -29,3 +34,8 @@ def paragraphs(locale: Locale, value: object) -> list[str]:
     if value is None or value == "":
         return []
     return [locale.text(item) for item in value] if isinstance(value, list) else [locale.text(value)]
+
+
+def rows(locale: Locale, value: object) -> list[str]:
+    """Return the lines of a text or of a list of texts, without empty ones."""
+    return [line for line in locale.text(value).split("\n") if line.strip()]
