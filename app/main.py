@@ -84,6 +84,7 @@ def create_app(settings: ApiSettings, backends: Backends | None = None) -> FastA
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # the redirect would lead to whatever Host the client names
         generate_unique_id_function=lambda route: route.name,
     )
     _wire(app, settings, backends or Backends.of(settings))

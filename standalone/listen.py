@@ -113,19 +113,21 @@ class Receiver(ThreadingHTTPServer):
         """Verify, count and print one call; return the status to answer with."""
         with self._lock:
             self._calls += 1
+            doubt = self._doubt(headers, body)
             answer = 500 if self._calls <= self._answering.fail_first else self._answering.status
+            if doubt and answer == 200:
+                answer = 401
             self._seen[headers.get("webhook-id", "")] += 1
-            self._show(self._describe(headers, body, answer))
+            self._show(self._describe(headers, body, answer, doubt))
             return answer
 
     def finished(self) -> bool:
         return 0 < self._answering.count <= self._calls
 
-    def _describe(self, headers: Mapping[str, str], body: bytes, answered: int) -> Received:
+    def _describe(self, headers: Mapping[str, str], body: bytes, answered: int, why: str) -> Received:
         message = _object(body)
         document = _inner(message, "data")
         message_id = headers.get("webhook-id", "")
-        why = self._doubt(headers, body)
         return Received(
             at=datetime.now().astimezone().isoformat(timespec="milliseconds"),
             verified=not why,

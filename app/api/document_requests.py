@@ -22,6 +22,7 @@ MAX_IDEMPOTENCY_KEY = 255
 MAX_WAIT_S, BYTES_WAIT_S = 60, 30
 EXTENSION = re.compile(r"\.([A-Za-z][A-Za-z0-9]{0,9})$")
 WAIT = re.compile(r'"?([0-9]{1,9})"?')
+WEIGHT = re.compile(r"[01](\.[0-9]{0,3})?")
 YEAR_MS = 366 * 86_400_000
 
 
@@ -157,12 +158,24 @@ def preferred_wait(request: Request) -> int | None:
 
 def wants_bytes(request: Request, output_format: str) -> bool:
     """Tell whether Accept names the format's own type: then the bytes are the answer. Raises NotAcceptable."""
-    accepted = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")}
-    if accepted & {"*/*", "application/*", "application/json", ""}:
-        return own_type(output_format) in accepted
-    if accepted & {own_type(output_format), own_type(output_format).split("/")[0] + "/*"}:
+    own, weights = own_type(output_format), accepted_types(request.headers.get("accept", "*/*"))
+    if 0 < weights.get(own, 0) >= weights.get("application/json", 0):
         return True
-    raise NotAcceptable(f"This answers application/json, or {own_type(output_format)} for the bytes.")
+    if any(weights.get(json_range) for json_range in ("application/json", "application/*", "*/*", "")):
+        return False
+    if weights.get(own, weights.get(own.split("/")[0] + "/*", 0)):
+        return True
+    raise NotAcceptable(f"This answers application/json, or {own} for the bytes.")
+
+
+def accepted_types(header: str) -> dict[str, float]:
+    """Read an Accept header: the weight (0 to 1) of each media range (RFC 9110, 12.5.1); what is no weight counts as 1."""
+    weights = {}
+    for part in header.split(","):
+        media_range, *parameters = part.split(";")
+        weight = next((one.strip()[2:] for one in parameters if one.strip().lower().startswith("q=")), "1")
+        weights[media_range.strip().lower()] = float(weight) if WEIGHT.fullmatch(weight) else 1.0
+    return weights
 
 
 class NotAcceptable(PermanentError):

@@ -13,7 +13,7 @@ from app.api.access import EVERYONE, Caller, GuardedRoute, allow, authenticate, 
 from app.api.content import content_response
 from app.api.document_requests import BYTES_WAIT_S, idempotency_of, job_of, preferred_wait, wants_bytes
 from app.api.errors import DOCUMENT_FAILED, problem
-from app.api.event_stream import EventStream
+from app.api.event_stream import EventStream, last_event_id, settled
 from app.api.examples import DOCUMENT_REQUESTS, EVENT_STREAM
 from app.api.intake import only_waiting
 from app.api.openapi import BODY, BYTES, MISSING, errors, listing
@@ -163,13 +163,15 @@ async def get_document(
 @router.get(
     DOCUMENTS + "/{document_id:uuid}/events",
     response_model=schemas.EventList,
-    responses=errors(*MISSING) | {200: {"content": STREAM}},
+    responses=errors(*MISSING) | {200: {"content": STREAM}, 204: {"description": "Last-Event-ID was the last event"}},
 )
 @allow(*EVERYONE)
 async def get_events(request: Request, document_id: UUID, caller: Caller) -> Response:
     """List a document's transitions, oldest first; `Accept: text/event-stream` follows them as they come."""
     rows = await services(request).documents.events(caller, document_id)
     if "text/event-stream" in request.headers.get("accept", ""):
+        if settled(rows[-1]) and last_event_id(request) >= rows[-1].seq:
+            return Response(status_code=204)  # an EventSource that comes again for more: there will be none
         return EventStream(request, services(request).documents, caller, document_id)
     return Response(to_json({"items": [event_view(row) for row in rows]}), media_type="application/json")
 

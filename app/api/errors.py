@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from contracts.errors import (
     DOCUMENT_ERROR_CODES,
@@ -42,7 +44,10 @@ DOCUMENT_FAILED: Mapping[str, str] = {
 
 PROBLEMS: Mapping[str, Problem] = {
     "malformed_request": Problem(
-        400, "Malformed request", "This is not HTTP: what is not ASCII in a path or query must be percent-encoded."
+        400,
+        "Malformed request",
+        "This is not HTTP/1.1 as it may be sent here: what is not ASCII in a path or query is percent-encoded, a request"
+        " has one length, its line and headers are shorter than 64 KiB.",
     ),
     "malformed_json": Problem(400, "Malformed JSON", "The body is not valid JSON (RFC 8259)."),
     "invalid_header": Problem(400, "Invalid header", "A header's value is not usable; the detail names it."),
@@ -211,4 +216,12 @@ def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = STATUS_CODES.get(error.status_code, "invalid_request")
     detail = PROBLEMS[code].meaning if error.detail in ("Not Found", "Method Not Allowed") else str(error.detail)
-    return problem(request, code, detail, headers=error.headers)
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    return problem(request, code, detail, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Collect the methods of every route of a path: Starlette names those of the first one only (RFC 9110, 10.2.1)."""
+    known = (context.original_route for context in iter_route_contexts(request.app.routes))
+    routes = [route for route in known if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in routes for method in getattr(route, "methods", None) or ()}))

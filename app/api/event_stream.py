@@ -46,7 +46,7 @@ class EventStream(Response):
         await send({"type": "http.response.body", "body": b""})
 
     async def _follow(self, send: Send, gone: asyncio.Task[None]) -> None:
-        seen, clock = 0, asyncio.get_running_loop().time
+        seen, clock = last_event_id(self._request), asyncio.get_running_loop().time
         spoken = clock()
         async with self._documents.watching(self._document_id) as watch:
             while not gone.done():
@@ -64,6 +64,12 @@ class EventStream(Response):
 def settled(row: DocumentRow) -> bool:
     """Tell whether nothing more will happen by itself: the run has ended and owes no webhook."""
     return row.terminal and row.delivery.status != "pending"
+
+
+def last_event_id(request: Request) -> int:
+    """Return the last event that the client has seen: it connected again and goes on from there."""
+    given = request.headers.get("last-event-id", "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
 
 
 def _lines(rows: list[DocumentRow]) -> bytes:

@@ -5,6 +5,7 @@ Runs inside the render processes (`generator.sandbox_child`); the CLI and the be
 
 from contracts.errors import DocumentFailed
 from contracts.templates import TemplateSource
+from generator.renderers.controls import without_controls
 from generator.renderers.port import Rendered, RenderRequest, failed
 from generator.renderers.registry import Engines
 
@@ -30,10 +31,11 @@ def generate(request: RenderRequest, engines: Engines | None = None) -> Rendered
 
 def _generate(request: RenderRequest, engines: Engines) -> Rendered:
     source = _source(request)
+    request, warned = without_controls(request)
     rendered = engines.get(source.engine).render(source, request)
     counted = engines.check(request.format, rendered.content)
     pages = rendered.pages if counted is None else counted
-    return Rendered(rendered.content, pages, rendered.warnings[:MAX_WARNINGS])
+    return Rendered(rendered.content, pages, (*warned, *rendered.warnings)[:MAX_WARNINGS])
 
 
 def _source(request: RenderRequest) -> TemplateSource:

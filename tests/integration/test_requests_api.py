@@ -197,3 +197,49 @@ async def test_weak_tags_do_not_match_for_changes_and_do_for_reading(api: Api) -
         assert (await api.admin.patch(path, json={"name": "B"}, headers={"If-Match": value})).status_code == 200, value
     tag = (await api.admin.get(path)).headers["ETag"]
     assert (await api.admin.get(path, headers={"If-None-Match": f"W/{tag}"})).status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v1/documents", "GET, POST"),
+        ("DELETE", "/v1/users", "GET, POST"),
+        ("PUT", f"/v1/documents/{uuid4()}", "DELETE, GET"),
+        ("POST", f"/v1/users/{uuid4()}", "DELETE, GET, PATCH"),
+    ],
+)
+async def test_a_wrong_method_is_told_all_that_the_path_answers(api: Api, method: str, path: str, allowed: str) -> None:
+    response = await api.admin.request(method, path)
+    assert (response.status_code, response.headers["allow"]) == (405, allowed)
+
+
+async def test_a_trailing_slash_leads_nowhere(api: Api) -> None:
+    response = await api.client(None).get("/v1/documents/", headers={"Host": "evil.example"})
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("accept", "status", "media_type"),
+    [
+        ("application/pdf", 200, "application/pdf"),
+        ("application/json;q=0.4, application/pdf;q=0.5", 200, "application/pdf"),
+        ("application/pdf;q=0.5, application/json", 202, "application/json"),
+        ("application/pdf;q=0, */*", 202, "application/json"),
+        ("application/pdf;q=0", 406, "application/problem+json"),
+        ("text/html", 406, "application/problem+json"),
+    ],
+)
+async def test_accept_is_weighed(api: Api, pool: InstantPool, accept: str, status: int, media_type: str) -> None:
+    response = await request(api.admin, headers={"Accept": accept})
+    assert (response.status_code, response.headers["content-type"]) == (status, media_type)
+
+
+async def test_a_stream_goes_on_after_the_last_event_that_was_seen(api: Api, pool: InstantPool) -> None:
+    path = f"/v1/documents/{(await completed(api))['id']}/events"
+    follow = {"Accept": "text/event-stream"}
+    whole = (await api.admin.get(path, headers=follow)).text
+    ids = [line for line in whole.splitlines() if line.startswith("id: ")]
+    rest = (await api.admin.get(path, headers={**follow, "Last-Event-ID": "1"})).text
+    assert [line for line in rest.splitlines() if line.startswith("id: ")] == ids[1:] != []
+    ended = await api.admin.get(path, headers={**follow, "Last-Event-ID": ids[-1][4:]})
+    assert ended.status_code == 204

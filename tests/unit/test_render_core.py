@@ -62,3 +62,22 @@ def test_near_names_look_beside_and_then_anywhere() -> None:
     assert near_names(data, "items[7].price") == []
     assert near_names(data, "prise") == ["items[].prise"]
     assert near_names(data, "zzz") == []
+
+
+CONTROLS = {"text": 'a\u0001b\u0008c\\u0002 \t\n"d" e\u001f\u0000'}
+
+
+def test_control_characters_are_left_out_and_named(engines: Engines) -> None:
+    shown = TemplateBundle.of_file("typst", b'#for one in json("data.json").text { [#one.to-unicode() ] }')
+    clean = TemplateBundle.of_file("typst", b'#assert.eq(json("data.json").text, "abc\\\\u0002 \\t\\n\\"d\\" e")')
+    rendered = generate(request(clean, CONTROLS), engines)
+    named = "U+0000, U+0001, U+0008, U+001F"
+    message = f"Control characters cannot be printed and were left out: {named}."
+    assert [(one.code, one.message) for one in rendered.warnings] == [("control_characters", message)]
+    assert generate(request(shown, {"text": "C:\\u0001\n"}), engines).warnings == ()
+
+
+def test_a_strict_document_refuses_control_characters(engines: Engines) -> None:
+    with pytest.raises(DocumentFailed) as failure:
+        generate(request(hello(), CONTROLS, strict=True), engines)
+    assert failure.value.code == "control_characters" and "U+0008" in failure.value.error.message
