@@ -195,7 +195,7 @@ def main() -> None:
             print(json.dumps(asdict(figure)))
         else:
             print(
-                f"{figure.what:10} {figure.template:8} {figure.format:5} {figure.per_second:8.1f}/s"
+                f"{figure.what:10} {figure.template:11} {figure.format:5} {figure.per_second:8.1f}/s"
                 f"  p50 {figure.p50_ms:7.2f} ms  p99 {figure.p99_ms:7.2f} ms  {figure.bytes:7} bytes"
             )
 

@@ -31,7 +31,7 @@ from .shapes import GOLD, frames, seal
 ROOM_MM, SEAL_MM = 217, 42
 _MM = 72 / 25.4
 #: In twentieths of a point, as cells want their width: a signature's room, and a fact's.
-_SIDE = "{{ [4252, (9921 / (2 * [half, 1]|max))|int]|min }}"
+_SIDE = "{{ [4252, (9921 / [signed|length, 1]|max)|int]|min }}"
 _FACT = str(round(62 * _MM * 20))
 #: In half points: as large as one line allows, within limits.
 _NAME_SIZE = "{{ [[(1230 / (name|length * 0.62 + 1))|int, 76]|min, 34]|max }}"

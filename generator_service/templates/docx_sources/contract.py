@@ -113,7 +113,7 @@ def _front(document: Document) -> None:
     left, right = table.rows[0].cells
     cell_text(left, '{{ place|default("")|text }}')
     cell_text(right, '{{ date|default("")|date }}', "right")
-    gap(document, 16)
+    gap(document, 10)
     _pairs(document, _party)
     gap(document, 8)
     spaced(repeated(document, "preamble|default(none)|paragraphs"), after=5)
@@ -127,7 +127,7 @@ def _pairs(document: Document, write_cell: object, height: float = 0) -> Table:
     tag_row(table, 2, "endfor")
     logic_row = table.rows[1].cells
     for index, cell in ((0, logic_row[0]), (1, logic_row[2])):
-        spacer(cell, 1)
+        spacer(cell, 8)
         together(cell.paragraphs[0])
         logic(cell, f"if pair|length > {index}")
         write_cell(cell, f"pair[{index}]", f"loop.index0 * 2 + {index + 1}")  # type: ignore[operator]
