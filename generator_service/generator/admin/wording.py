@@ -96,11 +96,11 @@ class Wording:
 
 
 def moment(value: int | str | None) -> datetime | None:
-    """Read epoch milliseconds or RFC 3339; None for neither."""
+    """Read epoch milliseconds or RFC 3339, as UTC; None for neither."""
     if value is None or value == "":
         return None
     if isinstance(value, str):
-        return datetime.fromisoformat(value)
+        return datetime.fromisoformat(value).astimezone(UTC)
     return datetime.fromtimestamp(value / 1000, UTC)
 
 
