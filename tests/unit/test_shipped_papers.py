@@ -144,7 +144,7 @@ def test_a_long_letter_says_on_later_pages_whose_it_is(engines: Engines) -> None
         assert "Blue Harbour Trading Ltd · Framework agreement" in " ".join(page.split())
 
 
-@pytest.mark.parametrize("lines", range(20, 34))
+@pytest.mark.parametrize("lines", range(8, 24))
 def test_a_closing_never_parts_from_its_signatures(engines: Engines, lines: int) -> None:
     pages = pages_of(render(engines, "letter", sample("letter", paras=["line"] * lines)))
     (holding,) = [page for page in pages if "Yours faithfully" in page]
