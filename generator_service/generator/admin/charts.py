@@ -138,7 +138,7 @@ def _lines(chart: Chart, slot: float, y: Callable[[float], float]) -> Markup:
             points = [(LEFT + slot * (at + 0.5), y(value)) for at, value in run]
             if len(points) == 1:
                 made.append(
-                    Markup('<circle class="f{}" cx="{}" cy="{}" r="2.4"/>').format(one.colour, *map(_n, points[0]))
+                    Markup('<circle class="f{}" cx="{}" cy="{}" r="3"/>').format(one.colour, *map(_n, points[0]))
                 )
             else:
                 path = " ".join(f"{_n(x)},{_n(height)}" for x, height in points)
