@@ -3,7 +3,6 @@
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import pikepdf
 
@@ -93,17 +92,20 @@ def _runs(number: int, page: pikepdf.Page) -> Iterator[Run]:
 
 
 def _run(page: int, at: Matrix, font: "_Font", size: float, parts: pikepdf.Array) -> Run:
-    em, shown = 0.0, ""
+    em, end, shown = 0.0, 0.0, ""
     for part in parts:
         if isinstance(part, pikepdf.String):
             codes = [first * 256 + second for first, second in zip(*[iter(bytes(part))] * 2, strict=True)]
-            em += sum(font.widths.get(code, 0) for code in codes)
-            shown += "".join(font.letters.get(code, "?") for code in codes)
+            for code in codes:
+                em += font.widths.get(code, 0)
+                letter = font.letters.get(code, "?")
+                end = end if letter.isspace() else em
+                shown += letter
         else:
             em -= float(part)
     a, b, _, d, x, y = at
     assert b == 0, "the text is not rotated"
-    return Run(page, x, y, x + a * size * em / 1000, y + abs(d) * size * HEIGHT, shown)
+    return Run(page, x, y, x + a * size * end / 1000, y + abs(d) * size * HEIGHT, shown)
 
 
 class _Font:
@@ -120,10 +122,10 @@ class _Font:
 
 
 def _letters(cmap: str) -> Iterator[tuple[int, str]]:
-    words = cmap.split()
-    for code, letters in pairwise(words):
-        if code.startswith("<") and letters.startswith("<") and len(code) == 6:
-            yield int(code[1:-1], 16), bytes.fromhex(letters[1:-1]).decode("utf-16-be", "replace")
+    for line in cmap.splitlines():
+        match line.split():
+            case [code, letters] if code.startswith("<") and letters.startswith("<"):
+                yield int(code[1:-1], 16), bytes.fromhex(letters[1:-1]).decode("utf-16-be", "replace")
 
 
 def _matrix(operands: pikepdf.Array) -> Matrix:

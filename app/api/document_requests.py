@@ -169,7 +169,7 @@ def wants_bytes(request: Request, output_format: str) -> bool:
 
 
 def accepted_types(header: str) -> dict[str, float]:
-    """Read an Accept header: the weight (0 to 1) of each media range (RFC 9110, 12.5.1); what is no weight counts as 1."""
+    """Read an Accept header: the weight of each media range, 0 to 1 (RFC 9110, 12.5.1); no weight is 1."""
     weights = {}
     for part in header.split(","):
         media_range, *parameters = part.split(";")

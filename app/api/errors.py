@@ -46,8 +46,8 @@ PROBLEMS: Mapping[str, Problem] = {
     "malformed_request": Problem(
         400,
         "Malformed request",
-        "This is not HTTP/1.1 as it may be sent here: what is not ASCII in a path or query is percent-encoded, a request"
-        " has one length, its line and headers are shorter than 64 KiB.",
+        "This is not HTTP/1.1 as it may be sent here: what is not ASCII in a path or query is percent-encoded, a"
+        " request has one length, its line and headers are shorter than 64 KiB.",
     ),
     "malformed_json": Problem(400, "Malformed JSON", "The body is not valid JSON (RFC 8259)."),
     "invalid_header": Problem(400, "Invalid header", "A header's value is not usable; the detail names it."),

@@ -113,6 +113,14 @@ REPORTS: dict[str, dict[str, object]] = {
     "a column that is not there": section(columns=["gone"], rows=[{"a": 1}]),
     "columns without rows": section(columns=["a"], rows=[]),
     "floats": section(rows=[{"a": 1.0, "b": 0.1 + 0.2, "c": 1e-7, "d": -1.5, "e": -3}, {"a": 2, "b": 3, "d": 5.0}]),
+    "floats of many digits": section(
+        rows=[
+            {"a": 12345.678, "b": 0.1 + 0.2, "c": 1.5},
+            {"a": 0.123456, "b": 7, "c": 2.25},
+            {"a": 7, "b": 1e-7, "c": 1000},
+        ]
+    ),
+    "a chart of noise": {**BARE_REPORT, "chart": [0.1 + 0.2, 1234.5678901, "0.12345678"]},
     "dates and numbers as text": section(rows=[{"a": "2026-03-01", "b": "1 234.50", "c": "-5", "d": "1" * 45 + ".5"}]),
     "booleans": section(
         rows=[{"a": True, "b": False, "c": [True, None]}], paras=[False], chart={"title": True, "values": [1]}

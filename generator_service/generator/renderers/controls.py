@@ -14,7 +14,7 @@ _SHORT = {b"b": 0x08, b"f": 0x0C}
 
 
 def without_controls(request: RenderRequest) -> tuple[RenderRequest, tuple[Warned, ...]]:
-    """Return the request with clean data, and a warning if it was not. Raises DocumentFailed if the request is strict."""
+    """Return the request with clean data, and a warning if it was not. Raises DocumentFailed if it is strict."""
     if b"\\" not in request.data:
         return request, ()
     found: set[int] = set()

@@ -22,6 +22,8 @@ _RUSSIAN_MARKS = str.maketrans({",": NBSP, ".": ","})
 _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{8,30}")
 _NUMERAL_STARTS = frozenset("-0123456789")
 _NUMERAL = re.compile(r"-?\d[\d\s]*[.,]\d+")
+#: Beyond these a float shows nothing but the noise of binary fractions.
+CELL_DECIMALS = 6
 #: A longer text that begins like a number or a date is neither (bytes of UTF-8, as Typst counts).
 _LONGEST_CELL = 40
 
@@ -118,10 +120,13 @@ class Locale:
         month = _EN_MONTHS[day.month - 1][:3]
         return f"{day.day}{NBSP}{month} {day.year}" if self.day_first else f"{month}{NBSP}{day.day}, {day.year}"
 
-    def cell(self, value: object, digits: int = 0) -> str:
-        """Write a table cell: decimals get separators, dates are short, whole numbers (ids, years) stay."""
-        if isinstance(value, float) or (digits and type(value) is int):
-            return self.number(value, digits)
+    def cell(self, value: object, digits: int | None = 0) -> str:
+        """Write a table cell: decimals get separators, dates are short, whole numbers (ids, years) stay.
+
+        `digits` None: each number its own, without the noise of binary fractions.
+        """
+        if isinstance(value, float) or (digits != 0 and type(value) is int):
+            return self.number(round(value, CELL_DECIMALS) if digits is None else value, digits)
         if not isinstance(value, str):
             return self.text(value)
         if value[:1] not in _NUMERAL_STARTS or len(value.encode()) > _LONGEST_CELL:

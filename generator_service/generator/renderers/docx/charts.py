@@ -62,7 +62,8 @@ def _given(chart: object, values: object) -> tuple[object, object, str]:
 def _bar(locale: Locale, bar: object, number: int, place: str) -> _Bar:
     label, value = (bar.get("label"), bar.get("value")) if isinstance(bar, dict) else (None, bar)
     amount = amount_at(value, place + ".value" if isinstance(bar, dict) else place)
-    return _Bar(locale.text(label) or str(number), locale.number(value), float(amount))
+    shown = locale.cell(value, None) if isinstance(value, float) else locale.number(value)
+    return _Bar(locale.text(label) or str(number), shown, float(amount))
 
 
 def _strips(drawn: list[_Bar], longest: int) -> list[list[_Bar]]:

@@ -7,7 +7,7 @@ are those of `report.typ`; a test compares the words of both.
 from dataclasses import dataclass
 
 from contracts.notation import parse_number
-from generator.renderers.formatting import Locale
+from generator.renderers.formatting import CELL_DECIMALS, Locale
 from generator.renderers.port import failed
 
 #: Word refuses files with more columns in a table.
@@ -15,7 +15,7 @@ MOST_COLUMNS = 63
 _INITIALISMS = frozenset({"id", "sku", "vat", "iban", "url"})
 #: Sides are judged by a table's first rows, widths by some more.
 _ROWS_JUDGED, _ROWS_MEASURED = 20, 200
-_MOST_DECIMALS = 15
+_MOST_DECIMALS, _MOST_ALIGNED = 15, 3
 #: Widths are shared among 5000: fiftieths of a percent, as Word counts.
 _WIDTHS = 5000
 _PAGE_MM = 174
@@ -33,7 +33,7 @@ class _Column:
     key: str
     title: str
     right: bool
-    digits: int
+    digits: int | None
 
 
 def table(locale: Locale, rows: object, given: object = None) -> dict[str, object]:
@@ -85,18 +85,19 @@ def _numeric(values: list[object]) -> bool:
     return all(value is None or parse_number(value) is not None for value in values)
 
 
-def _digits(given: object, values: list[object]) -> int:
-    """Return how many decimals a column of numbers shows: whole numbers (ids, years) stay as they are."""
+def _digits(given: object, values: list[object]) -> int | None:
+    """Return how many decimals a column of numbers shows, None for each its own.
+
+    Whole numbers (ids, years) stay as they are, up to three decimals line up, more are not filled with zeros.
+    """
     if isinstance(given, int | float):
         return min(max(int(given), 0), _MOST_DECIMALS)
-    return min(max((_decimals(value) for value in values if type(value) is float), default=0), 6)
+    most = max((_decimals(value) for value in values if type(value) is float), default=0)
+    return most if most <= _MOST_ALIGNED else None
 
 
 def _decimals(value: float) -> int:
-    text = repr(value)
-    if "e" in text:
-        text = f"{value:.15f}".rstrip("0")
-    return 0 if text.endswith(".0") else len(text.partition(".")[2])
+    return len(f"{value:.{CELL_DECIMALS}f}".rstrip("0").partition(".")[2])
 
 
 def _layout(columns: list[_Column], texts: list[list[str]]) -> dict[str, object]:
