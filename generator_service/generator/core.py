@@ -33,6 +33,9 @@ def _generate(request: RenderRequest, engines: Engines) -> Rendered:
     source = _source(request)
     request, warned = without_controls(request)
     rendered = engines.get(source.engine).render(source, request)
+    if request.strict and rendered.warnings:  # those that engines do not refuse by themselves
+        first = rendered.warnings[0]
+        raise failed(first.code, first.message, hint="The document is strict: leave `options.strict` out to warn only.")
     counted = engines.check(request.format, rendered.content)
     pages = rendered.pages if counted is None else counted
     return Rendered(rendered.content, pages, (*warned, *rendered.warnings)[:MAX_WARNINGS])

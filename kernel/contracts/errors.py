@@ -207,6 +207,7 @@ DOCUMENT_ERROR_CODES = {
     "data_missing": "The template uses a value that the data does not have.",
     "data_invalid": "The template cannot print a value of the data truthfully.",
     "missing_glyphs": "The document is strict and has characters that no font has: they would be printed as boxes.",
+    "template_warning": "The document is strict and its template compiles with a warning.",
     "control_characters": "The document is strict and its data has control characters, which cannot be printed.",
     "unsupported_format": "The template has no source for this format.",
     "render_timeout": "Rendering took longer than the limit (wall clock or CPU).",

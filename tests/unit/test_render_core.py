@@ -81,3 +81,11 @@ def test_a_strict_document_refuses_control_characters(engines: Engines) -> None:
     with pytest.raises(DocumentFailed) as failure:
         generate(request(hello(), CONTROLS, strict=True), engines)
     assert failure.value.code == "control_characters" and "U+0008" in failure.value.error.message
+
+
+def test_a_strict_document_fails_where_another_is_warned(engines: Engines) -> None:
+    odd = TemplateBundle.of_file("typst", b'#set text(font: "no such font")\nHello')
+    assert [one.code for one in generate(request(odd), engines).warnings] == ["template_warning"]
+    with pytest.raises(DocumentFailed) as failure:
+        generate(request(odd, strict=True), engines)
+    assert failure.value.code == "template_warning" and "no such font" in failure.value.error.message

@@ -1,6 +1,6 @@
 """Bar charts for Word: bars are shaded paragraphs in the cells of a table, as tall as this module computes.
 
-Word, LibreOffice and the like all draw them, and the numbers stay text. The look is that of `bar-chart` in report.typ.
+Word, LibreOffice and the like all draw them, and the numbers stay text. The look is that of `bar-chart` in charts.typ.
 """
 
 import math

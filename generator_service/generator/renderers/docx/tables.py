@@ -1,7 +1,7 @@
 """Tables of unknown columns for Word: titles, texts, sides, and widths and a font size at which words fit.
 
 One call makes a whole table (a call per cell would cost more than the rest). The rules for titles, decimals and sides
-are those of `report.typ`; a test compares the words of both.
+are those of `tables.typ`; a test compares the words of both.
 """
 
 from dataclasses import dataclass
