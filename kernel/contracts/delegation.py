@@ -1,8 +1,8 @@
 """Delegations: the admin panel calls the User API in the name of the key that somebody has logged in with.
 
 The panel does not keep the key, only its digest. `pwd_<digest>.<expiry>.<mac>` says for a minute "whoever sends this
-may act as that key"; both services derive the MAC's key from PRESSWORK_SECRET_KEY. The API still looks the key up, so that
-revoking it ends the panel's access like any other's.
+may act as that key"; both services derive the MAC's key from PRESSWORK_SECRET_KEY. The API still looks the key up, so
+that revoking it ends the panel's access like any other's.
 """
 
 import hashlib

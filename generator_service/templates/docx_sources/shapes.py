@@ -79,7 +79,7 @@ def _shape(
     color, thick = stroke or ("", 0)
     edge = f'<a:ln w="{round(thick * 12_700)}">{_solid(color)}</a:ln>' if stroke else "<a:ln><a:noFill/></a:ln>"
     return (
-        f'<wps:wsp><wps:cNvSpPr/><wps:spPr>'
+        f"<wps:wsp><wps:cNvSpPr/><wps:spPr>"
         f'<a:xfrm><a:off x="{left}" y="{top}"/><a:ext cx="{wide}" cy="{high}"/></a:xfrm>'
         f'<a:prstGeom prst="{form}"><a:avLst>{guides}</a:avLst></a:prstGeom>{_solid(fill)}{edge}</wps:spPr>'
         "<wps:bodyPr/></wps:wsp>"
