@@ -16,13 +16,13 @@ EVIL = (
     "' onmouseover='window.ran=1",
     "javascript:window.ran=1",
     "</textarea></title><svg onload=window.ran=1>",
-    "{{7*7}}",
+    "{{7777*7777}}",
 )
 ALL = " ".join(EVIL)
 #: Neither slashes nor quotes may stand in a file's name.
-FILENAME = "<img src=x onerror=window.ran=1>{{7*7}}.pdf"
+FILENAME = "<img src=x onerror=window.ran=1>{{7777*7777}}.pdf"
 #: What an address allows before its @.
-EMAIL = "{{7*7}}'onload=ran@example.com"
+EMAIL = "{{7777*7777}}'onload=ran@example.com"
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 #: Says what it was given, in its pages and in its error.
 SOURCE = '#let data = json("data.json")\n// ' + ALL.replace("*/", "") + "\n#data.text"
