@@ -2,7 +2,6 @@
 
 import json
 import re
-import unicodedata
 import zoneinfo
 from typing import Annotated, Literal, Self
 
@@ -10,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError
 
 from app.api import examples
-from app.api.schemas import Body, Cursor, Limit, Moment
+from app.api.schemas import Body, Cursor, Limit, Moment, unprintable
 from contracts.documents import Format, Priority, Status
 from contracts.jobs import Simulate
 
@@ -19,7 +18,7 @@ MAX_KEPT_S = 10 * 365 * 86_400
 
 
 def _file_name(value: str) -> str:
-    if value in (".", "..") or any(unicodedata.category(char) in ("Cc", "Cs") or char in '/\\"' for char in value):
+    if value in (".", "..") or unprintable(value) or any(char in '/\\"' for char in value):
         raise PydanticCustomError("invalid_value", "A file name has no slashes, quotes or control characters.")
     return value
 
@@ -39,7 +38,7 @@ def _timezone(value: str) -> str:
 
 
 def _printable(value: str) -> str:
-    if any(unicodedata.category(char) in ("Cc", "Cs") for char in value):
+    if unprintable(value):
         raise PydanticCustomError("control_character", "Control characters are not allowed here.")
     return value
 

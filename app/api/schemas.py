@@ -17,6 +17,8 @@ from contracts.ids import rfc3339
 from contracts.users import KeyRow, Role, Scope, UserRow, UserStatus
 
 MAX_ATTRS_BYTES = 4096
+#: Embeddings, overrides and isolates of direction: with them "gpj.exe" is shown as "exe.jpg" (Unicode TR 36, 3.3).
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 
@@ -29,9 +31,16 @@ def _email(value: str) -> str:
 
 
 def _no_controls(value: str) -> str:
-    if any(unicodedata.category(character) == "Cc" for character in value):
+    if unprintable(value):
         raise PydanticCustomError("control_character", "Control characters are not allowed here.")
+    if value and all(unicodedata.category(character)[0] in "CZ" for character in value):
+        raise PydanticCustomError("control_character", "This has no character that can be seen.")
     return value
+
+
+def unprintable(value: str) -> bool:
+    """Tell whether a text holds control characters, or marks that turn the direction of what stands around it."""
+    return any(unicodedata.category(one) in ("Cc", "Cs") or one in TURNING for one in value)
 
 
 def _small_object(value: dict[str, object]) -> dict[str, object]:

@@ -97,7 +97,7 @@ class Bootstrap:
         found = await self._accounts.user_by_email(FIRST_ADMIN_EMAIL)
         if found is not None:
             return found if found.role == "admin" else None
-        if await self._accounts.has_admin():
+        if await self._accounts.admins():
             return None
         if not self._admin_key:
             raise NoAdminKey()

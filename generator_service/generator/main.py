@@ -193,7 +193,14 @@ async def _kept_running(name: str, loop: Callable[[], Awaitable[None]]) -> None:
 def create_app(settings: GeneratorSettings) -> FastAPI:
     """Build the service: its loops run while the application runs."""
     configure_logging("generator", settings.log_level, settings.log_format)
-    app = FastAPI(title="Presswork generator", lifespan=_lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Presswork generator",
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
     generator = Generator(settings)
     app.state.generator = generator
     attach(app, generator)

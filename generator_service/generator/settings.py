@@ -22,6 +22,10 @@ class GeneratorSettings(SharedSettings):
     webhook_schedule: str = Field("", description="Seconds between webhook attempts, by comma; empty: the standard ten")
     webhook_concurrency: int = Field(64, ge=1, description="Webhooks under way at once")
     api_url: str = Field("http://127.0.0.1:8000", description="Where the panel reaches the User API")
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses of proxies whose X-Forwarded-For is believed, by comma; logins are counted by address",
+    )
     session_ttl_s: int = Field(43_200, ge=60, description="How long a login to the panel lasts")
     logins_per_minute: int = Field(10, ge=1, description="Failed logins to the panel per client address; then 429")
     live_ttl_s: int = Field(3600, ge=60, description="How long Redis keeps an ended document before history answers")

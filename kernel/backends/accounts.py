@@ -105,10 +105,10 @@ class Accounts:
             raise QueueUnavailable() from error
         return None if user_id is None else await self.user_or_deleted(UUID(user_id))
 
-    async def has_admin(self) -> bool:
-        """Tell whether there is any active admin."""
+    async def admins(self) -> int:
+        """Count the active admins."""
         try:
-            return bool(await self._redis.scard(f"{self._prefix}admins"))
+            return int(await self._redis.scard(f"{self._prefix}admins"))
         except (RedisError, OSError) as error:
             raise QueueUnavailable() from error
 

@@ -302,16 +302,16 @@ def test_a_server_killed_under_load_loses_nothing_and_doubles_nothing(
         assert events.count("accepted") == events.count("completed") == 1
 
 
-def test_the_status_page_is_for_admins(up: Fast, client: httpx2.Client) -> None:
+def test_the_panel_is_for_admins(up: Fast, client: httpx2.Client) -> None:
     base = up.facts["generator_url"]
-    page = client.get(f"{base}/")
-    assert page.status_code == 200 and "Last documents" in page.text and "Workers" in page.text
-    with httpx2.Client() as stranger:
-        assert stranger.get(f"{base}/").status_code == 401
-        assert stranger.get(f"{base}/", auth=("admin", up.facts["admin_key"])).status_code == 200
     made = client.post("/v1/users", json={"email": "m@example.com", "name": "M"}).json()
-    key = client.post(f"/v1/users/{made['id']}/keys", json={"name": "k"}).json()["key"]
-    assert httpx2.get(f"{base}/", headers={"Authorization": f"Bearer {key}"}).status_code == 401
+    members = client.post(f"/v1/users/{made['id']}/keys", json={"name": "k"}).json()["key"]
+    with httpx2.Client(base_url=base) as visitor:
+        assert (visitor.get("/").status_code, visitor.get("/").headers["location"]) == (303, "/login")
+        assert visitor.post("/login", data={"key": members}).status_code == 401
+        assert visitor.post("/login", data={"key": up.facts["admin_key"]}).status_code == 303
+        page = visitor.get("/")
+    assert page.status_code == 200 and "Overview" in page.text and "Workers" in page.text
 
 
 @pytest.mark.parametrize("service", ["api_url", "generator_url"])

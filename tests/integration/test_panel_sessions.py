@@ -1,5 +1,6 @@
 """Sessions of the panel, the walls around every page, and delegations over HTTP."""
 
+import asyncio
 import time
 
 import httpx2
@@ -68,7 +69,7 @@ async def test_failed_logins_are_counted_by_address(api: Api, redis: Redis) -> N
     with pytest.raises(TooManyLogins):
         await ours.login(api.key, "1.2.3.4")
     assert await ours.login(api.key, "5.6.7.8") is not None
-    assert [0 < await redis.ttl(key) <= 60 async for key in redis.scan_iter("*login:*")] == [True]
+    assert [0 < await redis.ttl(key) <= 60 async for key in redis.scan_iter("*login:*")] == [True, True]
 
 
 async def test_a_forged_cookie_opens_nothing(api: Api) -> None:
@@ -143,3 +144,42 @@ async def test_a_delegation_acts_as_its_key_and_dies_with_it(panel: PanelStack) 
         while (answer := await client.get("/v1/users")).status_code != 401:
             assert time.monotonic() < deadline
         assert answer.json()["code"] == "unauthorized"
+
+
+async def test_many_guesses_at_once_do_not_slip_through_together(api: Api) -> None:
+    ours = sessions(api)
+    answers = await asyncio.gather(*(ours.login("pw_wrong", "1.2.3.4") for _ in range(20)), return_exceptions=True)
+    assert [type(one) for one in answers].count(TooManyLogins) == 17
+
+
+@pytest.mark.parametrize("path", ["/login", "/preferences"])
+async def test_nobody_uploads_files_or_long_forms_without_a_login(panel: PanelStack, path: str) -> None:
+    async with panel.stranger() as stranger:
+        upload = await stranger.post(path, files={"a": ("a", b"x" * 100)})
+        long = await stranger.post(path, data={"next": "/" + "x" * 5000})
+    assert (upload.status_code, long.status_code) == (413, 413)
+
+
+@pytest.mark.parametrize("target", ["//[", "//evil.example", "/\\evil.example", "https://evil.example", "/\r\nX: y"])
+async def test_a_way_back_that_leads_out_is_forgotten(panel: PanelStack, target: str) -> None:
+    async with panel.stranger() as stranger:
+        form = await stranger.get("/login", params={"next": target})
+        chosen = await stranger.post("/preferences", data={"next": target, "theme": "dark"})
+    assert form.status_code == 200 and 'name="next" value=""' in form.text
+    assert (chosen.status_code, chosen.headers["location"]) == (303, "/")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nope", 404), ("GET", "/logout", 405), ("GET", "/users/", 404)]
+)
+async def test_a_lost_visitor_gets_a_page_with_its_walls(
+    panel: PanelStack, method: str, path: str, status: int
+) -> None:
+    async with panel.stranger() as stranger:
+        answer = await stranger.request(method, path)
+    assert answer.status_code == status and "There is nothing here" in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"] and "location" not in answer.headers
+
+
+async def test_the_overview_says_that_the_api_is_away(panel: PanelStack) -> None:
+    assert "The User API does not answer." not in (await panel.get("/")).text

@@ -243,3 +243,11 @@ async def test_a_stream_goes_on_after_the_last_event_that_was_seen(api: Api, poo
     assert [line for line in rest.splitlines() if line.startswith("id: ")] == ids[1:] != []
     ended = await api.admin.get(path, headers={**follow, "Last-Event-ID": ids[-1][4:]})
     assert ended.status_code == 204
+
+
+async def test_texts_that_show_another_than_they_are_are_refused(api: Api) -> None:
+    turned = await request(api.admin, filename="a\u202egpj.pdf", subject="\u2066x")
+    assert sorted(pointer for pointer, _ in flaws(turned.json())) == ["/filename", "/subject"]
+    for name in ("Ann\u202eevil", "\u200b\u200b"):
+        refused = await api.admin.post("/v1/users", json={"email": "ann@example.com", "name": name})
+        assert flaws(refused.json()) == [("/name", "control_character")]

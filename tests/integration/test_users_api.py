@@ -272,3 +272,12 @@ async def test_users_and_keys_work_while_clickhouse_is_away(api: Api, clickhouse
     listed = await api.admin.get("/v1/users")
     assert (listed.status_code, listed.json()["code"]) == (503, "history_unavailable")
     assert listed.headers["Retry-After"]
+
+
+async def test_the_last_key_of_the_last_admin_cannot_be_revoked(api: Api) -> None:
+    me = (await api.admin.get("/v1/me")).json()
+    path = f"/v1/users/{me['user']['id']}/keys"
+    refused = await api.admin.delete(f"{path}/{me['key']['id']}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "last_admin")
+    await api.admin.post(path, json={"name": "another"})
+    assert (await api.admin.delete(f"{path}/{me['key']['id']}")).status_code == 204

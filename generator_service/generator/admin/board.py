@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,6 +29,7 @@ class Status:
 
     redis: bool
     clickhouse: bool
+    api: bool
     lengths: dict[str, int] | None
     oldest_ms: int | None
     workers: list[WorkerState] | None
@@ -40,8 +41,9 @@ class Status:
 
 
 class StatusBoard:
-    def __init__(self, generator: "Generator") -> None:
+    def __init__(self, generator: "Generator", api_alive: Callable[[], Awaitable[bool]]) -> None:
         self._generator = generator
+        self._api_alive = api_alive
         self._asking = asyncio.Lock()
         self._kept: Status | None = None
         self._kept_until = 0.0
@@ -60,6 +62,7 @@ class StatusBoard:
         async with asyncio.TaskGroup() as group:
             redis = group.create_task(or_none(generator.redis.ping()))
             clickhouse = group.create_task(or_none(generator.clickhouse.ping()))
+            api = group.create_task(or_none(self._api_alive()))
             lengths = group.create_task(or_none(generator.queue.lengths()))
             oldest = group.create_task(or_none(generator.queue.oldest_ms()))
             workers = group.create_task(or_none(living_workers(generator.scripts)))
@@ -70,6 +73,7 @@ class StatusBoard:
         return Status(
             redis=bool(redis.result()),
             clickhouse=bool(clickhouse.result()),
+            api=bool(api.result()),
             lengths=lengths.result(),
             oldest_ms=oldest.result(),
             workers=workers.result(),

@@ -101,7 +101,7 @@ def _ticks(chart: Chart, width: float, slot: float) -> Markup:
     made = []
     for at, text in shown:
         x = LEFT + slot * (at + 0.5)
-        anchor = "start" if x < LEFT + 16 else "end" if x > width - 16 else "middle"
+        anchor = "end" if x > width - 16 else "middle"
         made.append(label.format(_n(x), _n(HEIGHT - 6), anchor, text))
     return Markup("").join(made)
 

@@ -3,6 +3,7 @@
 Two independent walls stand against forged changes: the cookie is SameSite=Strict, and the token is derived from it.
 """
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import structlog
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from contracts.errors import NotFound, PressworkError, TransientError
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 SAFE = frozenset({"GET", "HEAD"})
+#: A form comes in one piece; whoever drips it is not waited for.
+FORM_S = 15
+FORM_TYPE = "application/x-www-form-urlencoded"
 CSRF_HEADER, CSRF_FIELD = "x-csrf-token", "csrf"
 
 
@@ -83,7 +88,7 @@ class PanelRoute(APIRoute):
                 request.state.visit = Visit(request, session, panel)
                 request.state.user_id = session.admin.user_id
                 if request.method not in SAFE:
-                    if not 0 <= int(request.headers.get("content-length", "-1")) <= panel.max_form_bytes:
+                    if await small_form(request, panel.max_form_bytes) is None:
                         return failure(request, session, 413, "too_large")
                     if not await _genuine(request, session):
                         return failure(request, session, 403, "csrf")
@@ -105,12 +110,27 @@ async def _genuine(request: Request, session: Session) -> bool:
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     given = request.headers.get(CSRF_HEADER) or (await _form(request)).get(CSRF_FIELD, "")
-    return isinstance(given, str) and hmac.compare_digest(given.encode(), session.csrf.encode())
+    return isinstance(given, str) and hmac.compare_digest(given.encode(errors="replace"), session.csrf.encode())
 
 
 def _form(request: Request) -> Awaitable[FormData]:
     """Read a form whose one field may be as long as all of it: a document's data is."""
     return request.form(max_part_size=request.app.state.panel.max_form_bytes)
+
+
+async def small_form(request: Request, max_bytes: int) -> FormData | None:
+    """Read a form of at most `max_bytes` within `FORM_S`; None if it is larger, slow, or no plain form.
+
+    Files are never uploaded here: a multipart body would go to the disk, however long it is.
+    """
+    length, kind = request.headers.get("content-length", ""), request.headers.get("content-type", FORM_TYPE)
+    if not (length.isascii() and length.isdigit() and int(length) <= max_bytes) or not kind.startswith(FORM_TYPE):
+        return None
+    try:
+        async with asyncio.timeout(FORM_S):
+            return await request.form(max_part_size=max_bytes)
+    except TimeoutError:
+        return None
 
 
 def to_login(request: Request) -> Response:
@@ -133,6 +153,15 @@ def explained(request: Request, error: Exception) -> Response:
     assert isinstance(error, PressworkError)
     status = 503 if isinstance(error, TransientError) else 404 if isinstance(error, NotFound) else 409
     return failure(request, session, status, error.code, error.message)
+
+
+async def lost(request: Request, error: Exception) -> Response:
+    """Show a page for an address or method that the panel does not know, and for a body that cannot be read."""
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "not_found"}.get(error.status_code, "invalid_request")
+    answer = failure(request, None, error.status_code, code, str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def failure(request: Request, session: Session | None, status: int, code: str, detail: str = "") -> Response:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
 
 from backends.template_store import TemplateStore
 from contracts.delegation import Delegations
 from contracts.secrets import derive
 from generator.admin import assets, health
 from generator.admin.board import StatusBoard
+from generator.admin.guard import lost
 from generator.admin.pages import document_files, document_page, documents, login, overview, templates, users, webhooks
 from generator.admin.pictures import TemplatePictures
 from generator.admin.previews import Previews
@@ -33,7 +35,7 @@ class Panel:
         settings = generator.settings
         self.generator = generator
         self.max_form_bytes = MAX_FORM_BYTES
-        self.board = StatusBoard(generator)
+        self.board = StatusBoard(generator, self._api_alive)
         self.templates = TemplateStore(generator.scripts)
         self.pictures = TemplatePictures(generator.blobs, generator.pool)
         self.previews = Previews(generator.pool)
@@ -60,6 +62,15 @@ class Panel:
         token = self._delegations.mint(session.key_digest, time.time())
         return UserApi(self._http, self.generator.settings.api_url, token, request_id)
 
+    async def _api_alive(self) -> bool:
+        """Ask the User API whether it lives."""
+        assert self._http is not None
+        try:
+            async with self._http.get(f"{self.generator.settings.api_url.rstrip('/')}/livez") as answer:
+                return answer.status == 200
+        except aiohttp.ClientError:
+            return False
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep the connections to the User API while the block runs."""
@@ -72,6 +83,7 @@ def attach(app: FastAPI, generator: "Generator") -> Panel:
     panel = app.state.panel = Panel(generator)
     app.include_router(health.router)
     if "admin" in generator.roles:
+        app.add_exception_handler(HTTPException, lost)
         for module in (assets, login, overview, documents, document_page, document_files, templates, users, webhooks):
             app.include_router(module.router)
     return panel

@@ -53,12 +53,12 @@ class Sessions:
 
     async def login(self, key: str, address: str) -> str | None:
         """Open a session for an admin's key and return its cookie; None for any other key. Raises TooManyLogins."""
-        if await self._failures(address) >= self._logins_per_minute:
+        if await self._count(address, 1) > self._logins_per_minute:
             raise TooManyLogins()
         key_digest = digest(key.strip(), self._key_hmac)
         if await self._admin(key_digest) is None:
-            await self._failed(address)
             return None
+        await self._count(address, -1)  # only failures count
         cookie = secrets.token_urlsafe(32)
         try:
             await self._redis.set(self._name(cookie), key_digest, ex=self.ttl_s)
@@ -92,19 +92,14 @@ class Sessions:
         found = await self._accounts.authenticate(key_digest)
         return found[1] if found and _opens(*found) else None
 
-    async def _failures(self, address: str) -> int:
-        try:
-            return int(await self._redis.get(f"{self._prefix}login:{address}") or 0)
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
-
-    async def _failed(self, address: str) -> None:
+    async def _count(self, address: str, change: int) -> int:
+        """Count an attempt before it is judged: many at once must not slip through together."""
         name = f"{self._prefix}login:{address}"
         try:
             async with self._redis.pipeline() as pipe:
-                pipe.incr(name)
+                pipe.incrby(name, change)
                 pipe.expire(name, WINDOW_S, nx=True)
-                await pipe.execute()
+                return int((await pipe.execute())[0])
         except (RedisError, OSError) as error:
             raise QueueUnavailable() from error
 

@@ -1,19 +1,19 @@
 """Login and logout, and the language and theme that the browser keeps."""
 
-from urllib.parse import urlsplit
-
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from contracts.errors import QueueUnavailable
-from generator.admin.guard import CurrentVisit, PanelRoute
+from generator.admin.guard import CurrentVisit, PanelRoute, small_form
 from generator.admin.sessions import TooManyLogins
-from generator.admin.view import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, page
+from generator.admin.view import LANGUAGE_COOKIE, PAGE_HEADERS, THEME_COOKIE, THEMES, page
 from generator.admin.wording import LANGUAGES
 
 router = APIRouter()
 guarded = APIRouter(route_class=PanelRoute)
 YEAR_S = 365 * 86_400
+#: What anybody may send without a login: a key, a choice, the way back.
+SMALL_FORM_BYTES = 4096
 
 
 @router.get("/login")
@@ -28,9 +28,9 @@ async def login(request: Request) -> Response:
     panel = request.app.state.panel
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return page(request, "login.html", 403, next="", problem="foreign")
-    if not 0 <= int(request.headers.get("content-length", "-1")) <= 4096:
+    form = await small_form(request, SMALL_FORM_BYTES)
+    if form is None:
         return page(request, "login.html", 413, next="", problem="invalid")
-    form = await request.form()
     target = _inside(str(form.get("next", "")))
     try:
         cookie = await panel.sessions.login(str(form.get("key", "")), _address(request))
@@ -42,6 +42,8 @@ async def login(request: Request) -> Response:
         return page(request, "login.html", 503, next=target, problem="away")
     if cookie is None:
         return page(request, "login.html", 401, next=target, problem="invalid")
+    if earlier := request.cookies.get(panel.cookie):
+        await panel.sessions.logout(earlier)
     answer = RedirectResponse(target or "/", 303, headers={"Cache-Control": "no-store"})
     answer.set_cookie(
         panel.cookie, cookie, max_age=panel.sessions.ttl_s, httponly=True, samesite="strict", secure=panel.secure
@@ -61,7 +63,9 @@ async def logout(visit: CurrentVisit) -> Response:
 @router.post("/preferences")
 async def preferences(request: Request) -> Response:
     """Remember the language or theme in the browser. It changes nothing on the server, so it needs no session."""
-    form = await request.form()
+    form = await small_form(request, SMALL_FORM_BYTES)
+    if form is None:
+        return Response(status_code=413, headers=PAGE_HEADERS)
     answer = RedirectResponse(_inside(str(form.get("next", ""))) or "/", 303, headers={"Cache-Control": "no-store"})
     for cookie, known in ((LANGUAGE_COOKIE, LANGUAGES), (THEME_COOKIE, THEMES)):
         chosen = str(form.get(cookie.removeprefix("presswork_"), ""))
@@ -72,9 +76,8 @@ async def preferences(request: Request) -> Response:
 
 def _inside(target: str) -> str:
     """Return a path of the panel, or nothing: a login must not lead to another site."""
-    parts = urlsplit(target)
-    inside = target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
-    return target if inside and target.isprintable() and "\\" not in target else ""
+    inside = target.startswith("/") and not target.startswith("//") and "\\" not in target and target.isprintable()
+    return target if inside else ""
 
 
 def _address(request: Request) -> str:
