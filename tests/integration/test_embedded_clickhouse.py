@@ -200,7 +200,7 @@ class Asleep:
 
     def query(self, query: str, output_format: str, *, path: str) -> Answer:
         threading.Event().wait(5)
-        raise NotImplementedError
+        raise TimeoutError("nobody has ended this sleep")
 
 
 async def test_a_taken_port_ends_it_with_a_reason(tmp_path: Path) -> None:
