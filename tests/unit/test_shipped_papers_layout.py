@@ -1,15 +1,13 @@
 """What the shipped letters, certificates and contracts print stays readable, whatever the data."""
 
-import json
 from typing import Any
 
 import pytest
 
-from generator.core import Engines, RenderRequest, generate
-from generator.shipped import load_shipped
-from tests.pdf_layout import Layout, layout_of
+from generator.core import Engines
+from tests.pdf_layout import Layout
+from tests.unit.test_shipped_layout import SHIPPED, printed
 
-SHIPPED = {template.name: template for template in load_shipped()}
 MARGIN_PT = 18 / 25.4 * 72
 BOTTOM_PT = 20
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaftswesen"
@@ -114,11 +112,6 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.fixture(scope="module")
 def engines() -> Engines:
     return Engines()
-
-
-def printed(engines: Engines, name: str, data: dict[str, Any], locale: str) -> Layout:
-    request = RenderRequest(SHIPPED[name].bundle, json.dumps(data).encode(), "pdf", 1_772_323_200_000, locale)
-    return layout_of(generate(request, engines).content)
 
 
 def flaws(layout: Layout) -> list[str]:
