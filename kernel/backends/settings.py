@@ -4,9 +4,10 @@ import sys
 from pathlib import Path
 from typing import Literal, NoReturn, Self, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from backends.faults import parse_faults
 from contracts.secrets import MIN_SECRET_LENGTH
 
 
@@ -40,6 +41,14 @@ class SharedSettings(BaseSettings):
     webhook_allow_hosts: str = Field(
         "", description="Hosts webhooks may reach anyway, e.g. backend:8080,hooks.internal"
     )
+
+    fault: str = Field("", description="For tests: kill the process at named steps (docs/chaos.md)")
+
+    @field_validator("fault")
+    @classmethod
+    def _known_fault_points(cls, fault: str) -> str:
+        parse_faults(fault)
+        return fault
 
     @model_validator(mode="after")
     def _secret(self) -> Self:
