@@ -95,6 +95,7 @@ class Shipper:
         self.lag_seconds = 0.0
         self.failing_since: float | None = None
         self._backoff_s = self._settings.first_backoff_s
+        self._shipping = asyncio.Lock()
 
     async def run(self) -> None:
         """Ship until cancelled."""
@@ -102,8 +103,27 @@ class Shipper:
             while True:
                 await asyncio.sleep(await self._turn())
 
+    async def flush(self, timeout_s: float = 5) -> bool:
+        """Ship what waits now, before the process ends: `run` goes on meanwhile. Returns whether it got through.
+
+        What another process's shipper has to do is left to it; what is left when time is up, to the next one.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                newest = await self._events.newest_id()
+                while newest is not None and self._lease.held and await self._events.holds(newest):
+                    await self.ship_once()
+            return True
+        except (PressworkError, TimeoutError) as error:
+            log.warning("shipping.unflushed", error=str(error) or f"not done within {timeout_s} s")
+            return False
+
     async def ship_once(self) -> int:
         """Ship one batch; returns how many events it had. Raises what Redis, ClickHouse and the blob store raise."""
+        async with self._shipping:
+            return await self._ship_once()
+
+    async def _ship_once(self) -> int:
         batch = await self._events.next_batch(self._settings.max_rows, self._settings.max_bytes)
         if batch is None:
             self.lag_seconds = 0.0

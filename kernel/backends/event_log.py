@@ -95,6 +95,18 @@ class EventLog:
         except (RedisError, OSError) as error:
             raise QueueUnavailable() from error
 
+    async def newest_id(self) -> str | None:
+        """Return the id of the newest event that waits; None if none does."""
+        try:
+            newest = await self._redis.xrevrange(self._stream, count=1)
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable() from error
+        return str(newest[0][0]) if newest else None
+
+    async def holds(self, entry_id: str) -> bool:
+        """Tell whether an event waits still."""
+        return bool(await self._range(entry_id, entry_id, 1))
+
     async def lag_ms(self) -> int:
         """Return the age of the oldest event that waits, in milliseconds; 0 if none does."""
         head = await self._range("-", "+", 1)

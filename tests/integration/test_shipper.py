@@ -370,6 +370,48 @@ async def test_one_of_several_running_shippers_works_and_another_takes_over(stag
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def test_a_flush_ships_what_waits_and_leaves_what_comes_later(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipper = stage.shipper(max_rows=4)
+    await stage.accept(*[job() for _ in range(10)])
+    insert = stage.clickhouse.insert_lines
+
+    async def and_one_more(*args: object, **more: object) -> None:
+        await stage.accept(job())
+        await insert(*args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stage.clickhouse, "insert_lines", and_one_more)
+    async with shipper._lease.kept():
+        await wait_until(lambda: shipper._lease.held, "the role is acquired")
+        assert await shipper.flush(60)
+    assert await stage.count("document_events") == 12, "three batches of four"
+    assert await stage.waiting() == 1, "each insert brought another event: waiting for the last would take for ever"
+
+
+async def test_a_flush_leaves_the_stream_to_whoever_holds_the_role(stage: Stage) -> None:
+    await stage.accept(job())
+    assert await stage.shipper().flush(60)
+    assert await stage.waiting() == 1
+
+
+async def hangs(*_: object, **__: object) -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(("insert", "timeout_s"), [(AsyncMock(side_effect=HistoryUnavailable()), 60), (hangs, 0.2)])
+async def test_a_flush_gives_up_when_history_is_away_or_its_time_is_up(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, insert: object, timeout_s: float
+) -> None:
+    shipper = stage.shipper()
+    await stage.accept(job())
+    monkeypatch.setattr(stage.clickhouse, "insert_lines", insert)
+    async with shipper._lease.kept():
+        await wait_until(lambda: shipper._lease.held, "the role is acquired")
+        assert not await shipper.flush(timeout_s)
+    assert await stage.waiting() == 1
+
+
 @pytest.fixture
 def mortal_node(tmp_path: Path) -> Iterator[Server]:
     with clickhouse_server(tmp_path / "clickhouse") as server:
