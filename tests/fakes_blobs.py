@@ -1,19 +1,25 @@
 """A blob store in memory, held to the real ones' behaviour by tests/conformance/test_blobs_conformance.py."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
+from itertools import batched
 
-from backends.blobs import check_key
+from backends.blobs import LISTING_STEP, StoredBlob, check_key
+from contracts.ids import now_ms
 
 
 class InMemoryBlobStore:
+    """`written` has the time of each write (epoch ms): tests make blobs older with it."""
+
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
+        self.written: dict[str, int] = {}
 
     async def put(self, key: str, content: bytes) -> None:
-        self.blobs[check_key(key)] = content
+        await self.put_many({key: content})
 
     async def put_many(self, blobs: Mapping[str, bytes]) -> None:
         self.blobs |= {check_key(key): content for key, content in blobs.items()}
+        self.written |= dict.fromkeys(blobs, now_ms())
 
     async def get(self, key: str) -> bytes | None:
         return self.blobs.get(check_key(key))
@@ -28,6 +34,18 @@ class InMemoryBlobStore:
 
     async def delete(self, key: str) -> None:
         self.blobs.pop(check_key(key), None)
+
+    async def delete_many(self, keys: Collection[str]) -> None:
+        for key in keys:
+            await self.delete(key)
+
+    async def listing(self, kind: str, step: int = LISTING_STEP) -> AsyncIterator[list[StoredBlob]]:
+        start = f"{check_key(kind)}/"
+        for keys in batched(sorted(key for key in self.blobs if key.startswith(start)), step):
+            yield [StoredBlob(key, len(self.blobs[key]), self.written[key]) for key in keys if key in self.blobs]
+
+    async def delete_unfinished(self, before_ms: int) -> int:
+        return 0
 
     async def delete_prefix(self, prefix: str) -> None:
         start = check_key(prefix)

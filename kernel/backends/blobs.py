@@ -10,8 +10,12 @@ import ctypes
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import batched
 from pathlib import Path
+from stat import S_ISREG
 from typing import Protocol
 from uuid import uuid4
 
@@ -25,6 +29,18 @@ BESIDE = "~"
 
 #: From this many files on, one syncfs is cheaper than an fsync each.
 SYNCFS_FROM = 8
+
+#: Blobs looked at in one step of a listing, and folders that are searched for litter in one.
+LISTING_STEP, FOLDERS_STEP = 500, 64
+
+
+@dataclass(frozen=True)
+class StoredBlob:
+    """A blob as a listing shows it: its length in bytes, when it was written (epoch ms, by the store's clock)."""
+
+    key: str
+    size: int
+    written_at: int
 
 
 class BlobStore(Protocol):
@@ -51,8 +67,20 @@ class BlobStore(Protocol):
     async def delete(self, key: str) -> None:
         """Remove a blob; one that is not there is no error."""
 
+    async def delete_many(self, keys: Collection[str]) -> None:
+        """Remove many blobs, for less than the price of each."""
+
     async def delete_prefix(self, prefix: str) -> None:
         """Remove every blob whose key begins with these whole segments."""
+
+    def listing(self, kind: str, step: int = LISTING_STEP) -> AsyncIterator[list[StoredBlob]]:
+        """List a kind (the first segment of keys), the oldest documents first, up to `step` blobs at a time.
+
+        What is stored or removed meanwhile may be listed or not; everything else is, once.
+        """
+
+    async def delete_unfinished(self, before_ms: int) -> int:
+        """Remove what writers that died before a moment left half written; return how many pieces."""
 
 
 class FileBlobStore:
@@ -85,9 +113,30 @@ class FileBlobStore:
         path = self.path(key)
         await _in_thread(lambda: _remove(path))
 
+    async def delete_many(self, keys: Collection[str]) -> None:
+        paths = [self.path(key) for key in keys]
+        await _in_thread(lambda: _remove_each(paths))
+
     async def delete_prefix(self, prefix: str) -> None:
         path = self.path(prefix)
         await _in_thread(lambda: _remove_all(path))
+
+    async def listing(self, kind: str, step: int = LISTING_STEP) -> AsyncIterator[list[StoredBlob]]:
+        root, waiting = self.root / check_key(kind), list[Path]()
+        for folder in await _in_thread(lambda: _folders(root)):
+            waiting += await _in_thread(partial(_blobs_in, folder))
+            while len(waiting) >= step:
+                yield await _in_thread(partial(_described, kind, waiting[:step]))
+                waiting = waiting[step:]
+        if waiting:
+            yield await _in_thread(partial(_described, kind, waiting))
+
+    async def delete_unfinished(self, before_ms: int) -> int:
+        removed = 0
+        for kind in await _in_thread(lambda: _folders(self.root)):
+            for folders in batched(await _in_thread(partial(_folders, kind)), FOLDERS_STEP):
+                removed += await _in_thread(partial(_remove_litter, folders, before_ms))
+        return removed
 
     def path(self, key: str) -> Path:
         """Return where a key's bytes are. Raises ValueError for a malformed key."""
@@ -139,6 +188,58 @@ def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # the last one out: 1,300 folders a day would stay behind
         path.parent.rmdir()
+
+
+def _remove_each(paths: Iterable[Path]) -> None:
+    folders = set()
+    for path in paths:
+        path.unlink(missing_ok=True)
+        folders.add(path.parent)
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _folders(parent: Path) -> list[Path]:
+    """List folders by name: the first digits of documents' ids, so the oldest first."""
+    return sorted(Path(entry.path) for entry in _entries(parent) if entry.is_dir(follow_symlinks=False))
+
+
+def _blobs_in(folder: Path) -> list[Path]:
+    """List a folder's blobs by name; what no key can name is not ours."""
+    names = (entry.name for entry in _entries(folder))
+    return sorted(folder / name for name in names if not name.endswith(TEMPORARY) and _is_ours(name))
+
+
+def _is_ours(name: str) -> bool:
+    return all(SEGMENT.fullmatch(segment) for segment in name.split(BESIDE))
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):  # its last blob has just been removed
+        return []
+
+
+def _described(kind: str, paths: Iterable[Path]) -> list[StoredBlob]:
+    found = ((path, _none_if_missing(path.stat)) for path in paths)
+    return [
+        StoredBlob(f"{kind}/{path.name.replace(BESIDE, '/')}", stat.st_size, stat.st_mtime_ns // 1_000_000)
+        for path, stat in found
+        if stat is not None and S_ISREG(stat.st_mode)
+    ]
+
+
+def _remove_litter(folders: Iterable[Path], before_ms: int) -> int:
+    removed = 0
+    for entry in (entry for folder in folders for entry in _entries(folder) if entry.name.endswith(TEMPORARY)):
+        stat = _none_if_missing(entry.stat)
+        if stat is not None and stat.st_mtime_ns // 1_000_000 < before_ms:
+            _remove(Path(entry.path))
+            removed += 1
+    return removed
 
 
 def _write_again(files: Mapping[Path, bytes], root: Path) -> None:

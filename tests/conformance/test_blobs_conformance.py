@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from backends.blobs import BlobStore, FileBlobStore
-from contracts.ids import new_id
+from backends.blobs import BlobStore, FileBlobStore, StoredBlob
+from contracts.ids import new_id, now_ms
 from contracts.jobs import input_key, result_key
 from tests.fakes_blobs import InMemoryBlobStore
 
@@ -110,6 +110,65 @@ async def test_a_prefix_is_whole_segments(store: BlobStore) -> None:
     left = [await store.get(key) for key in (f"results/{one}/1", f"results/{one}/2", f"results/{other}/1")]
     assert left == [None, None, b"c"]
     assert (await store.get("results/ab/1"), await store.get("results/abc/1")) == (None, b"e")
+
+
+async def test_many_are_deleted_at_once_and_their_neighbours_stay(store: BlobStore) -> None:
+    one, other = new_id(), new_id()
+    await store.put_many({result_key(one, 1): b"a", result_key(one, 2): b"b", input_key(other): b"c"})
+    await store.delete_many([result_key(one, 1), input_key(other), result_key(other, 9)])
+    await store.delete_many([])
+    assert [await store.get(result_key(one, token)) for token in (1, 2)] == [None, b"b"]
+    assert await store.get(input_key(other)) is None
+
+
+async def listed(store: BlobStore, kind: str, step: int = 500) -> list[list[StoredBlob]]:
+    return [page async for page in store.listing(kind, step)]
+
+
+@pytest.mark.parametrize("step", [1, 3, 7, 500])
+async def test_a_listing_shows_every_blob_of_a_kind_once_the_oldest_documents_first(
+    store: BlobStore, step: int
+) -> None:
+    ids = [new_id(1_790_000_000_000 + number * 20_000) for number in range(10)]
+    keys = [result_key(document_id, token) for document_id in ids for token in (1, 2)]
+    await store.put_many(dict.fromkeys(reversed(keys), b"12345"))
+    await store.put(input_key(ids[0]), b"of another kind")
+    pages = await listed(store, "results", step)
+    assert [blob.key for page in pages for blob in page] == keys
+    assert {len(page) for page in pages[:-1]} <= {step}
+    assert {blob.size for page in pages for blob in page} == {5}
+
+
+async def test_a_listing_tells_when_each_blob_was_written(store: BlobStore) -> None:
+    await store.put("templates/abcdef", b"x")
+    ((blob,),) = await listed(store, "templates")
+    assert abs(now_ms() - blob.written_at) < 60_000
+
+
+async def test_a_kind_without_blobs_lists_nothing(store: BlobStore) -> None:
+    assert await listed(store, "results") == []
+    await store.put("inputs/a", b"x")
+    assert await listed(store, "results") == []
+
+
+async def test_a_listing_goes_on_while_blobs_come_and_go(store: BlobStore) -> None:
+    ids = [new_id(1_790_000_000_000 + number * 100_000) for number in range(9)]
+    await store.put_many({input_key(document_id): b"x" for document_id in ids})
+    seen = []
+    async for page in store.listing("inputs", 2):
+        seen += [blob.key for blob in page]
+        await store.delete_many([blob.key for blob in page])
+        await store.put(input_key(new_id(1_780_000_000_000)), b"y")
+        await store.delete(input_key(ids[7]))
+    gone_meanwhile = {input_key(ids[7])}
+    assert set(seen) - gone_meanwhile == {input_key(document_id) for document_id in ids} - gone_meanwhile
+    assert len(seen) == len(set(seen))
+
+
+async def test_nothing_that_was_put_counts_as_unfinished(store: BlobStore) -> None:
+    await store.put("templates/abcdef", b"x")
+    assert await store.delete_unfinished(now_ms() + 86_400_000) == 0
+    assert await store.get("templates/abcdef") == b"x"
 
 
 @pytest.mark.parametrize("key", BAD_KEYS)

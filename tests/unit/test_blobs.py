@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from backends import blobs
 from backends.blobs import FileBlobStore
 from contracts.errors import BlobUnavailable
-from contracts.ids import new_id
+from contracts.ids import new_id, now_ms
 from contracts.jobs import input_key, result_key
 
 
@@ -118,3 +119,35 @@ async def test_blobs_are_for_the_owner_only(store: FileBlobStore) -> None:
     await store.put(result_key(new_id(), 1), b"x")
     for path in store.root.rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+async def test_what_a_dead_writer_left_goes_after_a_while_and_a_living_ones_stays(store: FileBlobStore) -> None:
+    key = result_key(new_id(), 1)
+    await store.put(key, b"x")
+    shard = store.path(key).parent
+    dead, living = shard / "0123.tmp", shard / "4567.tmp"
+    for litter, age_s in ((dead, 7200), (living, 60)):
+        litter.write_bytes(b"half")
+        os.utime(litter, (time.time() - age_s,) * 2)
+    assert await store.delete_unfinished(now_ms() - 3_600_000) == 1
+    assert not dead.exists() and living.exists()
+    assert await store.get(key) == b"x"
+
+
+async def test_a_listing_shows_no_temporary_and_no_foreign_file(store: FileBlobStore) -> None:
+    key = result_key(new_id(), 1)
+    await store.put(key, b"x")
+    for name in ("0123.tmp", ".nfs0001", "a file of the operator's"):
+        (store.path(key).parent / name).write_bytes(b"y")
+    (store.root / "results" / "lost+found").mkdir()
+    (store.root / "results" / "notes").write_text("z")
+    assert [blob.key async for page in store.listing("results") for blob in page] == [key]
+
+
+async def test_the_last_of_many_deleted_blobs_takes_the_folder_along(store: FileBlobStore) -> None:
+    keys = [input_key(new_id(1_790_000_000_000)) for _ in range(3)]
+    await store.put_many(dict.fromkeys(keys, b"x"))
+    await store.delete_many(keys[:2])
+    assert store.path(keys[2]).exists()
+    await store.delete_many(keys)
+    assert not store.path(keys[2]).parent.exists()
