@@ -38,7 +38,7 @@ from backends.clickhouse import ClickHouse
 from backends.deliveries import Deliveries
 from backends.migrations.retention import HistoryRetention, apply_retention
 from backends.migrations.runner import migrate
-from backends.queue import DocumentQueue, QueueLimits
+from backends.queue import DocumentQueue
 from backends.redis import connect_redis
 from backends.scripts import Scripts
 from backends.telemetry import Metrics, RequestTelemetry, configure_logging
@@ -109,7 +109,7 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
     template_service = TemplateService(TemplateStore(scripts))
     changes = Changes(backends.redis, scripts.prefix)
     stores = DocumentStores(
-        queue=DocumentQueue(scripts, QueueLimits(settings.max_open, settings.max_open_per_user)),
+        queue=DocumentQueue(scripts, settings.queue_limits()),
         history=DocumentRepository(backends.clickhouse),
         blobs=backends.blobs,
         changes=changes,

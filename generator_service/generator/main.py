@@ -18,7 +18,7 @@ from backends.accounts import Accounts
 from backends.blobs import FileBlobStore
 from backends.clickhouse import ClickHouse
 from backends.deliveries import Deliveries
-from backends.queue import DocumentQueue, QueueLimits
+from backends.queue import DocumentQueue
 from backends.redis import connect_redis
 from backends.role_lease import RoleLease
 from backends.scripts import Scripts
@@ -66,8 +66,9 @@ class Generator:
         self.metrics = Metrics("generator")
         self.queue = DocumentQueue(
             self.scripts,
-            QueueLimits(settings.max_open, settings.max_open_per_user),
+            settings.queue_limits(),
             lease_ms=int(settings.lease_s * 1000),
+            lane_cap=settings.lane_concurrency,
         )
         self.accounts = Accounts(self.scripts)
         self.history = HistoryRepository(self.clickhouse)

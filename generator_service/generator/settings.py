@@ -15,6 +15,7 @@ class GeneratorSettings(SharedSettings):
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="Render processes")
     roles: str = Field(",".join(ROLES), description="What this process does, by comma")
     drain_s: float = Field(25, ge=0, description="How long running renders may finish after SIGTERM")
+    lane_concurrency: int = Field(0, ge=0, description="Documents of one lane rendered at once; 0: no limit")
     render_memory_mb: int = Field(1024, ge=128, description="Memory of one render, beyond an idle render process")
     max_output_bytes: int = Field(52_428_800, ge=1024, description="Largest document")
     sandbox: Literal["strict", "unsafe"] = Field("strict", description="unsafe: run untrusted templates unconfined")

@@ -4,29 +4,46 @@ One hash per document, lanes on a round-robin ring, leases and delays in sorted 
 compares state and fencing token before it writes, so every call may be repeated. See docs/adr/0001-own-queue.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 from uuid import UUID, uuid4
 
+import structlog
+from pydantic import ValidationError
 from redis.exceptions import RedisError
 
-from backends.scripts import Scripts
-from contracts.documents import Delivery, DocumentHead, DocumentRow, Result, Status, head_fragment
-from contracts.errors import (
-    Conflict,
-    DocumentError,
-    IdempotencyMismatch,
-    NotFound,
-    QueueUnavailable,
-    RateLimited,
-    SystemFull,
+from backends.admission import QueueLimits, refusal
+from backends.document_hash import (
+    DELIVERY_FIELDS,
+    delivery_of,
+    delivery_updated,
+    lane_of,
+    restored_fields,
+    rows_of,
 )
+from backends.faults import faultpoint
+from backends.scripts import Scripts
+from contracts.documents import DocumentRow, Result, Status, head_fragment
+from contracts.errors import Conflict, DocumentError, IdempotencyMismatch, NotFound, QueueUnavailable
 from contracts.ids import now_ms
 from contracts.jobs import MAX_CRASHES, GenerationJob
 
+log = structlog.get_logger(__name__)
+
 Outcome = Literal["ok", "stale"]
-DELIVERY_FIELDS = ("run", "delivery_status", "delivery_attempts", "delivery_next")
+Excuse = Literal["", "crashes", "postponed"]
+
+CRASHED_REPEATEDLY = DocumentError(
+    code="crashed_repeatedly",
+    message=f"The document took its worker down {MAX_CRASHES} times and was set aside.",
+    hint="Retry it after the cause is mended, or with another template version.",
+)
+INPUT_UNREADABLE = DocumentError(
+    code="input_lost",
+    message="What the document was to be made from is gone or cannot be read.",
+    hint="Request the document again.",
+)
 
 
 @dataclass(frozen=True)
@@ -46,22 +63,18 @@ class Accepted:
 
 
 @dataclass(frozen=True)
-class QueueLimits:
-    """How many documents may be unfinished: in all (503 beyond it) and for one user (429 beyond it)."""
-
-    max_open: int = 1_000_000
-    max_open_per_user: int = 100_000
-
-
-@dataclass(frozen=True)
 class Claim:
-    """A document under a lease. `token` fences: only its holder may end the attempt. `attempt` is the one before."""
+    """A document under a lease. `token` fences: only its holder may end the attempt. `attempt` is the one before.
+
+    `crashes` and `postponed` are those attempts of this run that were not the document's fault.
+    """
 
     job: GenerationJob
     token: int
     run: int
     attempt: int
     crashes: int
+    postponed: int = 0
 
     @property
     def ref(self) -> tuple[UUID, int]:
@@ -81,13 +94,18 @@ class Completion:
 
 @dataclass(frozen=True)
 class Failure:
-    """An attempt that did not. `delay_ms` sends the document back to the queue; None ends the run."""
+    """An attempt that did not. `delay_ms` sends the document back to the queue; None ends the run.
+
+    `excuse`: the attempt does not count against the document, because its render process was killed from outside
+    (too many such crashes set it aside) or because storage was away.
+    """
 
     document_id: UUID
     token: int
     error: DocumentError
     render_ms: int
     delay_ms: int | None
+    excuse: Excuse = ""
 
 
 @dataclass(frozen=True)
@@ -99,11 +117,15 @@ class Rescue:
 class DocumentQueue:
     """Raises QueueUnavailable from every method when Redis does not answer."""
 
-    def __init__(self, scripts: Scripts, limits: QueueLimits | None = None, *, lease_ms: int = 15_000) -> None:
+    def __init__(
+        self, scripts: Scripts, limits: QueueLimits | None = None, *, lease_ms: int = 15_000, lane_cap: int = 0
+    ) -> None:
+        """`lane_cap`: how many documents of one lane may be under a lease at once; 0 for any number."""
         self._scripts = scripts
         self._redis = scripts.redis
         self._prefix = scripts.prefix
         self._limits = limits or QueueLimits()
+        self._lane_cap = lane_cap
         self.lease_ms = lease_ms
 
     # The client's side
@@ -113,7 +135,7 @@ class DocumentQueue:
 
         Raises IdempotencyMismatch, RateLimited (the user's limit) or SystemFull.
         """
-        lane = str(job.user_id) if job.lane == str(job.user_id) else f"{job.user_id}/{job.lane}"
+        faultpoint("before_enqueue")
         answer = cast(
             list[str],
             await self._scripts.run(
@@ -123,17 +145,17 @@ class DocumentQueue:
                 job.model_dump_json(),
                 job.created_at,
                 str(job.user_id),
-                lane,
+                lane_of(job.user_id, job.lane),
                 job.priority,
                 "" if job.run_at is None else job.run_at,
                 job.callback.model_dump_json() if job.callback else "",
                 idempotency.key if idempotency else "",
                 idempotency.fingerprint if idempotency else "",
                 idempotency.ttl_s if idempotency else 0,
-                self._limits.max_open,
-                self._limits.max_open_per_user,
+                *self._limits.arguments(),
             ),
         )
+        faultpoint("after_enqueue")
         match answer:
             case ["ok", status]:
                 return Accepted(job.document_id, Status(status))
@@ -141,9 +163,7 @@ class DocumentQueue:
                 return Accepted(UUID(document_id), Status(status), replayed=True)
             case ["mismatch"]:
                 raise IdempotencyMismatch()
-            case ["user_full"]:
-                raise RateLimited()
-        raise SystemFull()
+        raise refusal(answer)
 
     async def live(self, document_id: UUID) -> DocumentRow | None:
         """Read a document's current row; None if Redis does not have it (any more)."""
@@ -170,7 +190,7 @@ class DocumentQueue:
         live = dict(
             zip(unsettled, (dict(zip(DELIVERY_FIELDS, answer, strict=True)) for answer in answers), strict=True)
         )
-        return [_delivery_updated(row, live.get(row.document_id, {})) for row in rows]
+        return [delivery_updated(row, live.get(row.document_id, {})) for row in rows]
 
     async def _fields(self, document_id: UUID) -> dict[str, str]:
         try:
@@ -188,26 +208,23 @@ class DocumentQueue:
 
     async def retry(self, job: GenerationJob, retry_id: str) -> None:
         """Begin a new run with this job. Raises NotFound, Conflict `not_ended`, RateLimited or SystemFull."""
-        answer = await self._scripts.run(
-            "retry",
+        arguments: tuple[str | int, ...] = (
             str(job.document_id),
             retry_id,
             head_fragment(job.head()),
             job.model_dump_json(),
             now_ms(),
-            self._limits.max_open,
-            self._limits.max_open_per_user,
+            *self._limits.arguments(),
         )
-        match answer:
-            case "ok":
+        match cast(list[str], await self._scripts.run("retry", *arguments)):
+            case ["ok"]:
                 return
-            case "missing":
+            case ["missing"]:
                 raise NotFound("document")
-            case "user_full":
-                raise RateLimited()
-            case "system_full":
-                raise SystemFull()
-        raise Conflict("not_ended", f"The document is {answer}: only one that has ended can be retried.")
+            case [status]:
+                raise Conflict("not_ended", f"The document is {status}: only one that has ended can be retried.")
+            case full:
+                raise refusal(full)
 
     async def delete(self, document_id: UUID, idempotency_key: str = "") -> None:
         """Cancel if need be, forget the data and the job's idempotency key, mark the row deleted. Raises NotFound."""
@@ -224,33 +241,29 @@ class DocumentQueue:
 
     async def restore(self, row: DocumentRow, job: GenerationJob | None, *, ttl_s: int = 3600) -> None:
         """Bring an ended document back from its last row, so that retry and delete find it."""
-        fields: list[str | int] = [
-            "head",
-            head_fragment(DocumentHead.model_validate(row.model_dump())),
-            "status",
-            row.status,
-            "run",
-            row.run,
-        ]
-        fields += ["attempt", row.attempt, "crashes", 0, "token", row.seq * 1000, "seq", row.seq, "shipped", row.seq]
-        lane = str(row.user_id) if row.lane == str(row.user_id) else f"{row.user_id}/{row.lane}"
-        fields += ["user", str(row.user_id), "lane", lane, "priority", row.priority, "queued_at", row.queued_at]
-        fields += ["delivery_status", row.delivery.status, "delivery_attempts", row.delivery.attempts]
-        fields += ["deleted", row.deleted, f"e{row.seq}", tail_fragment(row)]
-        fields += _outcome(row)
-        if job and job.callback:
-            fields += ["callback", job.callback.model_dump_json()]
-        await self._scripts.run("restore", str(row.document_id), ttl_s, *fields)
+        await self._scripts.run("restore", str(row.document_id), ttl_s, *restored_fields(row, job))
 
     # The worker's side
 
     async def claim(self, worker: str, want: int, request_id: str) -> list[Claim]:
         """Lease up to `want` documents. The same `request_id` gets the same answer again."""
-        flat = cast(list[str], await self._scripts.run("claim", worker, want, self.lease_ms, request_id))
-        return [
-            Claim(GenerationJob.model_validate_json(job), int(token), int(run), int(attempt), int(crashes))
-            for _, token, run, attempt, crashes, job in zip(*[iter(flat)] * 6, strict=True)
-        ]
+        answer = await self._scripts.run("claim", worker, want, self.lease_ms, request_id, self._lane_cap)
+        claims, unreadable = [], []
+        for id_, token, run, attempt, crashes, postponed, job in zip(*[iter(cast(list[str], answer))] * 7, strict=True):
+            try:
+                numbers = (int(token), int(run), int(attempt), int(crashes), int(postponed))
+                claims.append(Claim(GenerationJob.model_validate_json(job), *numbers))
+            except ValidationError:
+                unreadable.append((UUID(id_), int(token)))
+        if unreadable:
+            await self._refuse(unreadable)
+        return claims
+
+    async def _refuse(self, refs: list[tuple[UUID, int]]) -> None:
+        """End documents whose jobs nobody can read: their neighbours in the claim must not wait for them."""
+        log.error("claim.unreadable", documents=[str(document_id) for document_id, _ in refs])
+        await self.start(refs)
+        await self.fail([Failure(document_id, token, INPUT_UNREADABLE, 0, None) for document_id, token in refs])
 
     async def start(self, refs: list[tuple[UUID, int]]) -> list[Outcome]:
         """Report that renders begin (several in one step)."""
@@ -271,11 +284,11 @@ class DocumentQueue:
 
     async def fail(self, failures: list[Failure]) -> list[Outcome]:
         """End failed attempts: for good, or back to the queue after a delay (several in one step)."""
-        args: list[str | int] = [now_ms()]
+        args: list[str | int] = [now_ms(), MAX_CRASHES, CRASHED_REPEATEDLY.model_dump_json(exclude_none=True)]
         for failed in failures:
             error = failed.error.model_dump_json(exclude_none=True)
             args += [str(failed.document_id), failed.token, error, failed.render_ms]
-            args.append("" if failed.delay_ms is None else failed.delay_ms)
+            args += ["" if failed.delay_ms is None else failed.delay_ms, failed.excuse]
         return cast(list[Outcome], await self._scripts.run("fail", *args))
 
     async def release(self, refs: list[tuple[UUID, int]]) -> int:
@@ -297,12 +310,7 @@ class DocumentQueue:
 
     async def reap(self, limit: int = 200) -> Rescue:
         """Rescue documents whose lease ran out; those that crashed too often fail as `crashed_repeatedly`."""
-        error = DocumentError(
-            code="crashed_repeatedly",
-            message=f"The document took its worker down {MAX_CRASHES} times and was set aside.",
-            hint="Retry it after the cause is mended, or with another template version.",
-        )
-        arguments = (limit, MAX_CRASHES, error.model_dump_json(exclude_none=True))
+        arguments = (limit, MAX_CRASHES, CRASHED_REPEATEDLY.model_dump_json(exclude_none=True))
         rescued, set_aside = cast(list[list[str]], await self._scripts.run("reap", *arguments))
         return Rescue([UUID(text) for text in rescued], [UUID(text) for text in set_aside])
 
@@ -326,49 +334,6 @@ class DocumentQueue:
             raise QueueUnavailable() from error
         total = int(total or 0)
         return {"open": total, "leased": leased, "delayed": delayed, "waiting": max(0, total - leased - delayed)}
-
-
-def rows_of(fields: dict[str, str]) -> list[DocumentRow]:
-    """Put a document hash's rows together, oldest first; empty for an empty hash."""
-    head = fields.get("head")
-    numbers = sorted(int(name[1:]) for name in fields if name[0] == "e" and name[1:].isdigit())
-    return [DocumentRow.model_validate_json(f"{head}{fields[f'e{number}']}") for number in numbers]
-
-
-def delivery_of(fields: Mapping[str, str | None]) -> Delivery:
-    """Read how far a document's webhook is from its hash, which knows of every attempt."""
-    next_at = fields.get("delivery_next")
-    return Delivery.model_validate(
-        {
-            "status": fields["delivery_status"],
-            "attempts": int(fields["delivery_attempts"] or 0),
-            "next_attempt_at": None if next_at is None else int(next_at),
-        }
-    )
-
-
-def _delivery_updated(row: DocumentRow, fields: Mapping[str, str | None]) -> DocumentRow:
-    if fields.get("run") != str(row.run):
-        return row
-    return row.model_copy(update={"delivery": delivery_of(fields)})
-
-
-def tail_fragment(row: DocumentRow) -> str:
-    """Write the changing part of a row as the scripts do: JSON without its opening brace."""
-    return "," + row.model_dump_json(exclude=set(DocumentHead.model_fields))[1:]
-
-
-def _outcome(row: DocumentRow) -> list[str | int]:
-    """Return what a run came to as fields of the document's hash; what is not known has no field."""
-    fields: list[str | int] = ["worker", row.worker]
-    for name in ("started_at", "completed_at", "expires_at", "render_ms"):
-        if (value := getattr(row, name)) is not None:
-            fields += [name, value]
-    if row.result:
-        fields += ["result", row.result.model_dump_json()]
-    if row.error:
-        fields += ["error", row.error.model_dump_json(exclude_none=True)]
-    return fields
 
 
 def _flat(refs: list[tuple[UUID, int]]) -> list[str | int]:

@@ -7,6 +7,7 @@ from typing import Literal, NoReturn, Self, TypeVar
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from backends.admission import MB, QueueLimits
 from backends.faults import parse_faults
 from contracts.secrets import MIN_SECRET_LENGTH
 
@@ -35,6 +36,14 @@ class SharedSettings(BaseSettings):
     )
     max_open: int = Field(1_000_000, ge=1, description="Unfinished documents in all; beyond it requests get 503")
     max_open_per_user: int = Field(100_000, ge=1, description="Unfinished documents of one user; beyond it 429")
+    max_open_mb: int = Field(512, ge=0, description="Data of unfinished documents in all, in MiB; 0: no limit")
+    max_open_mb_per_user: int = Field(256, ge=0, description="Data of one user's unfinished documents; 0: no limit")
+    max_events_mb: int = Field(
+        512, ge=0, description="Events that wait for ClickHouse, in MiB; beyond it requests get 503; 0: no limit"
+    )
+    max_memory_percent: int = Field(
+        80, ge=0, le=100, description="Of Redis' maxmemory; beyond it requests get 503, what was accepted goes on"
+    )
     webhook_allow_cidrs: str = Field(
         "", description="Private networks webhooks may reach, e.g. 127.0.0.1/32,10.1.0.0/16"
     )
@@ -43,6 +52,17 @@ class SharedSettings(BaseSettings):
     )
 
     fault: str = Field("", description="For tests: kill the process at named steps (docs/chaos.md)")
+
+    def queue_limits(self) -> QueueLimits:
+        """Return how much unfinished work is taken in."""
+        return QueueLimits(
+            max_open=self.max_open,
+            max_open_per_user=self.max_open_per_user,
+            max_open_bytes=self.max_open_mb * MB,
+            max_open_bytes_per_user=self.max_open_mb_per_user * MB,
+            max_events_bytes=self.max_events_mb * MB,
+            memory_percent=self.max_memory_percent,
+        )
 
     @field_validator("fault")
     @classmethod

@@ -1,22 +1,30 @@
 #!lua flags=allow-oom
 -- Hand out up to `want` documents under a lease: one per lane in turn, priorities 8:4:1, none starves.
 -- The same request id gets the same answer: a client that repeats the command after a broken connection loses nothing.
--- ARGV: worker want lease_ms request_id        Returns {id, token, run, attempt, crashes, job, ...}
-local worker, want, lease, memo = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), P .. 'claim:' .. ARGV[4]
+-- ARGV: worker want lease_ms request_id cap (leases that a lane may have at once; 0: any number)
+-- Returns {id, token, run, attempt, crashes, postponed, job, ...}
+local worker, want, lease_ms, memo = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), P .. 'claim:' .. ARGV[4]
+local cap = tonumber(ARGV[5])
 local TURNS = {'interactive', 'normal', 'interactive', 'interactive', 'normal', 'interactive', 'batch', 'interactive',
   'normal', 'interactive', 'interactive', 'normal', 'interactive'}
 local ALL = {'interactive', 'normal', 'batch'}
 local answer = {}
 
 local function hand_out(id, token)
-  local v = redis.call('HMGET', doc(id), 'run', 'attempt', 'crashes')
+  local v = redis.call('HMGET', doc(id), 'run', 'attempt', 'crashes', 'postponed')
   local job = redis.call('GET', P .. 'job:' .. id)
-  for _, value in ipairs({id, token, v[1], v[2], v[3], job}) do answer[#answer + 1] = value end
+  for _, value in ipairs({id, token, v[1], v[2], v[3], v[4] or '0', job or ''}) do answer[#answer + 1] = value end
 end
+
+local function at_cap(lane) return cap > 0 and tonumber(redis.call('HGET', P .. 'running', lane) or 0) >= cap end
 
 local function pop(priority)
   while true do
     local lane = redis.call('LPOP', P .. 'ring:' .. priority)
+    while lane and at_cap(lane) do
+      park(lane, priority)
+      lane = redis.call('LPOP', P .. 'ring:' .. priority)
+    end
     if not lane then return nil end
     local list = P .. 'lane:' .. priority .. ':' .. lane
     local id = redis.call('LPOP', list)
@@ -24,16 +32,19 @@ local function pop(priority)
     -- A cancelled document stays in its lane until it comes to the front; a leased one is somebody's already.
     if id and redis.call('HGET', doc(id), 'status') == 'queued' and not redis.call('ZSCORE', P .. 'leases', id)
       and not redis.call('ZSCORE', P .. 'delayed', id) then
-      return id
+      return id, lane
     end
   end
 end
 
 local function next_id()
   local turn = redis.call('INCR', P .. 'turn')
-  local id = pop(TURNS[turn % #TURNS + 1])
-  for _, priority in ipairs(ALL) do id = id or pop(priority) end
-  return id
+  local id, lane = pop(TURNS[turn % #TURNS + 1])
+  for _, priority in ipairs(ALL) do
+    if id then break end
+    id, lane = pop(priority)
+  end
+  return id, lane
 end
 
 local repeated = redis.call('LRANGE', memo, 0, -1)
@@ -44,11 +55,11 @@ if #repeated > 0 then return answer end
 
 local now = redis_ms()
 for _ = 1, want do
-  local id = next_id()
+  local id, lane = next_id()
   if not id then break end
   local token = int(redis.call('HINCRBY', doc(id), 'token', 1))
   redis.call('HSET', doc(id), 'worker', worker)
-  redis.call('ZADD', P .. 'leases', int(now + lease), id)
+  lease(id, lane, now + lease_ms)
   redis.call('RPUSH', memo, id, token)
   hand_out(id, token)
 end

@@ -37,7 +37,7 @@ local function wake(name)
   if redis.call('LLEN', P .. 'wake:' .. name) < 64 then redis.call('LPUSH', P .. 'wake:' .. name, 1) end
 end
 
--- Put a document into its lane; a lane stands in the ring exactly while it holds something.
+-- Put a document into its lane; a lane that holds something stands in the ring, or is parked because of its cap.
 local function push(id, front)
   local v = redis.call('HMGET', doc(id), 'priority', 'lane')
   local length = redis.call(front and 'LPUSH' or 'RPUSH', P .. 'lane:' .. v[1] .. ':' .. v[2], id)
@@ -45,10 +45,86 @@ local function push(id, front)
   wake('render')
 end
 
+-- A lane at its cap leaves the ring, so that claims need not pass by it, until one of its leases ends.
+local function park(lane, priority)
+  local known = redis.call('HGET', P .. 'parked', lane)
+  redis.call('HSET', P .. 'parked', lane, (known and known .. ',' or '') .. priority)
+end
+
+local function unpark(lane)
+  local priorities = redis.call('HGET', P .. 'parked', lane)
+  if not priorities then return end
+  redis.call('HDEL', P .. 'parked', lane)
+  for priority in string.gmatch(priorities, '%a+') do
+    redis.call('RPUSH', P .. 'ring:' .. priority, lane)
+    wake('render')
+  end
+end
+
+-- The lease of a document, counted for its lane. Both say whether there was something to do.
+local function lease(id, lane, expires_at)
+  if redis.call('ZADD', P .. 'leases', int(expires_at), id) == 0 then return false end
+  redis.call('HINCRBY', P .. 'running', lane, 1)
+  return true
+end
+
+local function unlease(id)
+  if redis.call('ZREM', P .. 'leases', id) == 0 then return false end
+  local lane = redis.call('HGET', doc(id), 'lane')
+  if not lane then return true end
+  if redis.call('HINCRBY', P .. 'running', lane, -1) <= 0 then redis.call('HDEL', P .. 'running', lane) end
+  unpark(lane)
+  return true
+end
+
+-- Count a document in or out: the unfinished ones and the bytes of their jobs, in all and of its user.
 local function count_open(id, change)
-  local user = redis.call('HGET', doc(id), 'user')
+  local v = redis.call('HMGET', doc(id), 'user', 'size')
+  local user, bytes = v[1], int(change * tonumber(v[2] or 0))
   redis.call('HINCRBY', P .. 'open', 'all', change)
-  if redis.call('HINCRBY', P .. 'open', user, change) <= 0 then redis.call('HDEL', P .. 'open', user) end
+  redis.call('HINCRBY', P .. 'open', 'bytes', bytes)
+  redis.call('HINCRBY', P .. 'open', 'bytes:' .. user, bytes)
+  if redis.call('HINCRBY', P .. 'open', user, change) <= 0 then
+    redis.call('HDEL', P .. 'open', user, 'bytes:' .. user)
+  end
+  if change < 0 then redis.call('HINCRBY', P .. 'load', 'ended', 1) end
+end
+
+-- How full the server is and how fast the queue drains, looked at twice a second: INFO alone takes 30 us.
+local function measured()
+  local now, names = redis_ms(), {'at', 'used', 'max', 'events', 'per_s', 'ended', 'ended_then'}
+  local load = {}
+  for i, value in ipairs(redis.call('HMGET', P .. 'load', unpack(names))) do load[names[i]] = tonumber(value or 0) end
+  local span = math.abs(now - load.at)
+  if span < 500 then return load end
+  local info = redis.pcall('INFO', 'memory') -- a user of the server may be forbidden to ask
+  info = type(info) == 'string' and info or ''
+  load.used = tonumber(string.match(info, 'used_memory:(%d+)') or 0)
+  load.max = tonumber(string.match(info, 'maxmemory:(%d+)') or 0)
+  load.events = tonumber(redis.call('MEMORY', 'USAGE', P .. 'events') or 0)
+  local pace = (load.ended - load.ended_then) * 1000 / span
+  load.per_s = span > 10000 and pace or 0.7 * load.per_s + 0.3 * pace
+  redis.call('HSET', P .. 'load', 'at', int(now), 'used', int(load.used), 'max', int(load.max), 'events',
+    int(load.events), 'per_s', string.format('%.3f', load.per_s), 'ended_then', int(load.ended))
+  return load
+end
+
+-- May one more document of `size` bytes be taken? Limits, 0 for none: documents in all, of a user, bytes in all, of a
+-- user, bytes of waiting events, per cent of maxmemory. Returns nil, or {system_full | user_full, what is full, seconds
+-- after which a twentieth of what is open will have ended}.
+local function refusal(user, size, limits)
+  local load, open = measured(), redis.call('HMGET', P .. 'open', 'all', user, 'bytes', 'bytes:' .. user)
+  for i = 1, 4 do open[i] = tonumber(open[i] or 0) end
+  for i = 1, 6 do limits[i] = tonumber(limits[i]) end
+  local wait = load.per_s > 0 and math.ceil(open[1] / 20 / load.per_s) or 30
+  wait = int(math.max(1, math.min(300, wait)))
+  local function over(value, limit) return limit > 0 and value > limit end
+  if load.max > 0 and over(load.used * 100, limits[6] * load.max) then return {'system_full', 'memory', wait} end
+  if over(load.events, limits[5]) then return {'system_full', 'events', '5'} end
+  if over(open[1] + 1, limits[1]) then return {'system_full', 'documents', wait} end
+  if over(open[3] + size, limits[3]) then return {'system_full', 'bytes', wait} end
+  if over(open[2] + 1, limits[2]) then return {'user_full', 'documents', wait} end
+  if over(open[4] + size, limits[4]) then return {'user_full', 'bytes', wait} end
 end
 
 -- Host and port of a callback: what is due waits in a lane of its own for each receiver.
@@ -89,7 +165,7 @@ end
 -- End a run: the one place where a document becomes completed, failed or cancelled.
 local function finish(id, status, at, detail)
   redis.call('HSET', doc(id), 'status', status, 'completed_at', int(at))
-  redis.call('ZREM', P .. 'leases', id)
+  unlease(id)
   redis.call('ZREM', P .. 'delayed', id)
   count_open(id, -1)
   schedule_delivery(id, status, at)

@@ -3,9 +3,9 @@
 -- ARGV: limit max_crashes error_json        Returns {rescued ids..., set aside ids...} as two counted parts
 local rescued, set_aside, now = {}, {}, redis_ms()
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', int(now), 'LIMIT', 0, ARGV[1])) do
-  redis.call('ZREM', P .. 'leases', id)
+  unlease(id)
   local v = redis.call('HMGET', doc(id), 'status', 'token', 'started_token')
-  redis.call('HINCRBY', doc(id), 'token', 1)
+  if v[1] then redis.call('HINCRBY', doc(id), 'token', 1) end -- a hash that is gone must not come back as a stump
   if v[1] == 'rendering' and v[2] == v[3] and redis.call('HINCRBY', doc(id), 'crashes', 1) >= tonumber(ARGV[2]) then
     redis.call('HSET', doc(id), 'error', ARGV[3])
     finish(id, 'failed', now)

@@ -5,7 +5,7 @@ local count, now = 0, redis_ms()
 for i = 1, #ARGV, 2 do
   local id, token = ARGV[i], ARGV[i + 1]
   local v = redis.call('HMGET', doc(id), 'token', 'status')
-  if v[1] == token and redis.call('ZREM', P .. 'leases', id) == 1 then
+  if v[1] == token and unlease(id) then
     redis.call('HINCRBY', doc(id), 'token', 1)
     if v[2] == 'rendering' then
       redis.call('HSET', doc(id), 'status', 'queued')

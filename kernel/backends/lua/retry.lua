@@ -1,15 +1,16 @@
 #!lua
 -- Begin run n+1 of an ended document. A repeated command with the same retry id changes nothing.
--- ARGV: id retry_id head job now max_open max_open_user        Returns ok | missing | system_full | user_full | the status
+-- ARGV: id retry_id head job now limits*6
+-- Returns {ok | missing | the status} | {system_full | user_full, what, retry_after_s}
 local id, now = ARGV[1], tonumber(ARGV[5])
 local v = redis.call('HMGET', doc(id), 'status', 'deleted', 'retry_id', 'user')
-if not v[1] or v[2] == '1' then return 'missing' end
-if v[3] == ARGV[2] then return 'ok' end
-if not TERMINAL[v[1]] then return v[1] end
-if tonumber(redis.call('HGET', P .. 'open', 'all') or 0) >= tonumber(ARGV[6]) then return 'system_full' end
-if tonumber(redis.call('HGET', P .. 'open', v[4]) or 0) >= tonumber(ARGV[7]) then return 'user_full' end
-redis.call('HSET', doc(id), 'head', ARGV[3], 'status', 'queued', 'attempt', 0, 'crashes', 0, 'queued_at', int(now),
-  'retry_id', ARGV[2], 'delivery_status', 'none', 'delivery_attempts', 0)
+if not v[1] or v[2] == '1' then return {'missing'} end
+if v[3] == ARGV[2] then return {'ok'} end
+if not TERMINAL[v[1]] then return {v[1]} end
+local refused = refusal(v[4], #ARGV[4], {unpack(ARGV, 6)})
+if refused then return refused end
+redis.call('HSET', doc(id), 'head', ARGV[3], 'status', 'queued', 'attempt', 0, 'crashes', 0, 'postponed', 0, 'size', #ARGV[4],
+  'queued_at', int(now), 'retry_id', ARGV[2], 'delivery_status', 'none', 'delivery_attempts', 0)
 redis.call('HDEL', doc(id), 'result', 'error', 'started_at', 'completed_at', 'expires_at', 'render_ms', 'delivery_next')
 redis.call('HINCRBY', doc(id), 'run', 1)
 redis.call('SET', P .. 'job:' .. id, ARGV[4])
@@ -17,4 +18,4 @@ redis.call('PERSIST', doc(id))
 count_open(id, 1)
 push(id, false)
 emit(id, 'retried', redis_ms())
-return 'ok'
+return {'ok'}
