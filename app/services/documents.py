@@ -134,7 +134,7 @@ class DocumentService:
         if row.result is None:
             why = row.error.message if row.error else "it was cancelled."
             raise Conflict("document_failed", f"The document has no content: {why}")
-        if row.expires_at is not None and row.expires_at <= now_ms():
+        if row.bytes_until is not None and row.bytes_until <= now_ms():
             raise Gone()
         size = await self._blobs.size(row.result.key)
         if size is None:

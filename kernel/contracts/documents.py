@@ -74,6 +74,20 @@ class Result(BaseModel, frozen=True):
     warnings: tuple[Warned, ...] = ()
 
 
+#: A receiver has at least this long to fetch the bytes, from the moment its webhook has settled.
+FETCH_MS = 24 * 3_600_000
+
+
+def bytes_until(expires_at: int | None, delivery: DeliveryStatus, changed_at: int) -> int | None:
+    """Return when a result's bytes may go (epoch ms); None: never, or not before its webhook has settled.
+
+    `changed_at`: the document's newest event, which for a settled webhook is its settling.
+    """
+    if expires_at is None or delivery == "pending":
+        return None
+    return expires_at if delivery == "none" else max(expires_at, changed_at + FETCH_MS)
+
+
 class Delivery(BaseModel, frozen=True):
     """How far the run's webhook is. Times in milliseconds since the epoch."""
 
@@ -126,6 +140,11 @@ class DocumentRow(DocumentHead, frozen=True):
     @property
     def terminal(self) -> bool:
         return self.status in TERMINAL
+
+    @property
+    def bytes_until(self) -> int | None:
+        """When the result's bytes may go (epoch ms); None: never, or not before its webhook has settled."""
+        return bytes_until(self.expires_at, self.delivery.status, self.at)
 
 
 def head_fragment(head: DocumentHead) -> str:

@@ -25,8 +25,8 @@ class Links:
     def signed_content(self, row: DocumentRow, now_ms: int) -> tuple[str, int]:
         """Return a download link that needs no key, and when it expires (epoch milliseconds)."""
         expires_s = now_ms // 1000 + self.url_ttl_s
-        if row.expires_at is not None:
-            expires_s = min(expires_s, row.expires_at // 1000)
+        if row.bytes_until is not None:
+            expires_s = min(expires_s, row.bytes_until // 1000)
         return self.public_url + self.signer.sign(content_path(row.document_id), expires_s), expires_s * 1000
 
 
