@@ -1,6 +1,8 @@
-"""`python -m app` runs the User API."""
+"""`python -m app` runs the User API until SIGTERM or SIGINT."""
 
-from types import FrameType
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
@@ -10,24 +12,33 @@ from app.api.protocol import ProblemProtocol
 from app.main import create_app
 from app.settings import ApiSettings
 from backends.settings import load_settings
+from backends.shutdown import serve_until_drained
 
 
-class DrainingServer(uvicorn.Server):
-    """Says on /readyz that it stops, before it stops."""
+class Server(uvicorn.Server):
+    """uvicorn's server; signals are for `backends.shutdown`."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
-        super().__init__(config)
-        self._app = app
+    @property
+    def requests(self) -> set[asyncio.Task[None]]:
+        return self.server_state.tasks
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._app.state.readiness.stopping = True
-        super().handle_exit(sig, frame)
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 def main() -> None:
     settings = load_settings(ApiSettings)
     app = create_app(settings)
-    DrainingServer(server_config(settings, app), app).run()
+    config = server_config(settings, app)
+    serving = serve_until_drained(Server(config), app.state.shutdown, lambda: drain(app))
+    asyncio.run(serving, loop_factory=config.get_loop_factory())
+
+
+async def drain(app: FastAPI) -> None:
+    """Answer who waits for a document, and take requests a little longer: load balancers look at /readyz by and by."""
+    app.state.changes.stop()
+    await app.state.shutdown.rest(app.state.settings.shutdown_delay_s)
 
 
 def server_config(settings: ApiSettings, app: FastAPI) -> uvicorn.Config:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
 from app.api import content, documents, errors, system, templates, users, webhooks
-from app.api.errors import internal_problem
+from app.api.errors import internal_problem, stopped_problem
 from app.api.gate import StartupGate
 from app.api.intake import Intake
 from app.api.limits import BodyLimit
@@ -41,6 +41,7 @@ from backends.migrations.runner import migrate
 from backends.queue import DocumentQueue
 from backends.redis import connect_redis
 from backends.scripts import Scripts
+from backends.shutdown import Farewell, Shutdown
 from backends.telemetry import Metrics, RequestTelemetry, configure_logging
 from backends.template_store import TemplateStore
 from contracts.secrets import SecretBox, UrlSigner, derive
@@ -95,6 +96,7 @@ def create_app(settings: ApiSettings, backends: Backends | None = None) -> FastA
     complete(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(StartupGate, readiness=app.state.readiness)
+    app.add_middleware(Farewell, shutdown=app.state.shutdown, cut_off=lambda scope: stopped_problem(Request(scope)))
     app.add_middleware(
         RequestTelemetry, metrics=app.state.metrics, failed=lambda scope: internal_problem(Request(scope))
     )
@@ -129,7 +131,8 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
     state.metrics, state.changes, state.bootstrap = Metrics("api"), changes, bootstrap
     state.intake = Intake(settings.max_requests)
     state.metrics.watch_intake(lambda: state.intake.under_way, lambda: state.intake.refused)
-    state.readiness = Readiness(backends.redis.ping, backends.clickhouse.ping, bootstrap)
+    state.shutdown = Shutdown()
+    state.readiness = Readiness(backends.redis.ping, backends.clickhouse.ping, bootstrap, state.shutdown)
     state.limits = Limits(
         max_body_bytes=settings.max_body_bytes,
         max_metadata_bytes=settings.max_metadata_bytes,

@@ -22,6 +22,9 @@ class ApiSettings(SharedSettings):
     history_months: int | None = Field(13, ge=1, description="How long documents stay in lists; null keeps them")
     deliveries_days: int | None = Field(90, ge=1, description="How long webhook attempts are kept; null keeps them")
     drain_s: float = Field(8, ge=0, description="How long running requests may finish after SIGTERM")
+    shutdown_delay_s: float = Field(
+        1, ge=0, description="How long requests are still taken after SIGTERM, while /readyz says 503"
+    )
 
     @field_validator("admin_key")
     @classmethod

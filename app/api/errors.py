@@ -85,7 +85,13 @@ PROBLEMS: Mapping[str, Problem] = {
     "history_unavailable": Problem(503, "History unavailable", "The history store does not answer; try again."),
     "storage_unavailable": Problem(503, "Storage unavailable", "The blob store does not answer; try again."),
     "overloaded": Problem(503, "Overloaded", "Too many requests are under way at once; nothing was accepted."),
-    "not_started": Problem(503, "Not started", "The service is still starting, or stopping; try again."),
+    "not_started": Problem(503, "Not started", "The service is still starting; try again."),
+    "stopped": Problem(
+        503,
+        "Stopped",
+        "The process ended before it could answer; repeat the request, with an Idempotency-Key to be sure that it"
+        " counts once.",
+    ),
     **{code: Problem(422, "Document failed", meaning) for code, meaning in DOCUMENT_FAILED.items()},
 }
 
@@ -179,6 +185,10 @@ def internal_problem(request: Request) -> Response:
     return problem(
         request, "internal_error", "Presswork failed to answer; the log has the cause under this request id."
     )
+
+
+def stopped_problem(request: Request) -> Response:
+    return problem(request, "stopped", PROBLEMS["stopped"].meaning, headers={"Retry-After": "1"})
 
 
 def pointer_step(name: object) -> str:

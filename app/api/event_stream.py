@@ -1,4 +1,7 @@
-"""A document's transitions as server-sent events: what has happened, then what happens, until all has settled."""
+"""A document's transitions as server-sent events: what has happened, then what happens, until all has settled.
+
+When the process ends, so does the stream: the client connects again and goes on after its Last-Event-ID.
+"""
 
 import asyncio
 from uuid import UUID
@@ -56,7 +59,7 @@ class EventStream(Response):
                 if fresh or clock() - spoken > ALIVE_S:
                     await send({"type": "http.response.body", "body": _lines(fresh), "more_body": True})
                     seen, spoken = rows[-1].seq, clock()
-                if settled(rows[-1]):
+                if settled(rows[-1]) or watch.over:
                     return
                 await watch.changed(ALIVE_S)
 

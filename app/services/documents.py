@@ -91,7 +91,10 @@ class DocumentService:
     async def wait(
         self, caller: Principal, document_id: UUID, seconds: float, renew: Callable[[], Awaitable[Principal]]
     ) -> DocumentRow:
-        """Read a document once it has ended, or as it is after `seconds`. `renew`: who the caller is by now."""
+        """Read a document once it has ended, or as it is after `seconds` or when this process ends.
+
+        `renew`: who the caller is by now.
+        """
         if seconds <= 0:
             return await self.get(caller, document_id)
         deadline = time.monotonic() + seconds
@@ -99,7 +102,7 @@ class DocumentService:
             while True:
                 row = await self.get(caller, document_id)
                 left = deadline - time.monotonic()
-                if row.terminal or left <= 0:
+                if row.terminal or left <= 0 or watch.over:
                     return row
                 await watch.changed(left)
                 caller = await renew()

@@ -4,16 +4,21 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from app.services.bootstrap import Bootstrap
+from backends.shutdown import Shutdown
 
 
 class Readiness:
     def __init__(
-        self, redis: Callable[[], Awaitable[object]], history: Callable[[], Awaitable[object]], bootstrap: Bootstrap
+        self,
+        redis: Callable[[], Awaitable[object]],
+        history: Callable[[], Awaitable[object]],
+        bootstrap: Bootstrap,
+        shutdown: Shutdown,
     ) -> None:
         self._redis = redis
         self._history = history
         self._bootstrap = bootstrap
-        self.stopping = False
+        self._shutdown = shutdown
 
     @property
     def prepared(self) -> bool:
@@ -21,16 +26,17 @@ class Readiness:
 
     async def report(self) -> dict[str, object]:
         """Say `ok`, `degraded` (no history) or `unavailable`, with a word on each part."""
+        stopping = self._shutdown.asked.is_set()
         redis_ok, history_ok = await asyncio.gather(_answers(self._redis), _answers(self._history))
         checks = {
             "redis": "ok" if redis_ok else "unavailable",
             "clickhouse": "ok" if history_ok else "unavailable",
             "prepared": "ok" if self.prepared else "starting",
         }
-        ready = redis_ok and self.prepared and not self.stopping
+        ready = redis_ok and self.prepared and not stopping
         whole = history_ok and self._bootstrap.migrated.is_set()
         status = ("ok" if whole else "degraded") if ready else "unavailable"
-        return {"status": status, "stopping": self.stopping, "checks": checks}
+        return {"status": status, "stopping": stopping, "checks": checks}
 
 
 async def _answers(ping: Callable[[], Awaitable[object]]) -> bool:

@@ -3,9 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from backends.queue import DocumentQueue
 from backends.redis import connect_redis
 from backends.role_lease import RoleLease
 from backends.scripts import Scripts
+from backends.shutdown import Farewell, Shutdown, first
 from backends.telemetry import Metrics, RequestTelemetry, configure_logging
 from backends.template_store import TemplateStore
 from contracts.errors import TransientError
@@ -34,6 +34,7 @@ from generator.bundles import Bundles, register
 from generator.delivery import DEFAULT_SCHEDULE, Attempter, Deliverer, Dialer, Schedule
 from generator.delivery.loop import DeliverLimits
 from generator.gauges import QueueGauges
+from generator.loops import Loop, Loops
 from generator.maintenance.heartbeat import Heartbeat, RenderProcess
 from generator.maintenance.rescuer import Rescuer
 from generator.maintenance.scheduler import Scheduler
@@ -50,6 +51,10 @@ log = structlog.get_logger(__name__)
 
 #: How often the generator looks whether Redis still knows the shipped templates.
 TEMPLATES_LOOK_S = 5.0
+#: What goes on while the process drains: what is under way, and those who tell of it.
+DRAINING = ("worker", "deliverer", "shipper", "heartbeat", "gauges")
+#: What follows the drain time: handing over what is rendered and giving back the rest, then shipping the last events.
+GIVE_BACK_S, FLUSH_S = 3.0, 5.0
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
@@ -77,7 +82,8 @@ class Generator:
         self.deliveries = Deliveries(self.scripts)
         self.deliverer = self._deliverer()
         self.shipper = self._shipper()
-        self.stop = asyncio.Event()
+        self.shutdown = Shutdown()
+        self.running = Loops()
         self.registered = asyncio.Event()
         self.roles = {role.strip() for role in settings.roles.split(",") if role.strip()}
 
@@ -102,10 +108,11 @@ class Generator:
             self.scripts, self.clickhouse, self.blobs, lease, ShipperSettings(live_ttl_s=self.settings.live_ttl_s)
         )
 
-    def loops(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
+    def loops(self) -> dict[str, Loop]:
         """Return this process's loops by name, as its roles ask."""
-        by_role: dict[str, dict[str, Callable[[], Coroutine[None, None, None]]]] = {
-            "render": {"worker": partial(self.worker.run, self.stop), "heartbeat": self._heartbeat().run},
+        work = partial(self.worker.run, self.shutdown.asked, self.shutdown.hurried)
+        by_role: dict[str, dict[str, Loop]] = {
+            "render": {"worker": work, "heartbeat": self._heartbeat().run},
             "deliver": {"deliverer": self.deliverer.run},
             "ship": {"shipper": self.shipper.run},
             "maintain": {"rescuer": Rescuer(self.queue).run, "scheduler": Scheduler(self.queue).run},
@@ -142,6 +149,17 @@ class Generator:
                 log.warning("templates.waiting", error=error.message)
             await asyncio.sleep(TEMPLATES_LOOK_S if self.registered.is_set() else 0.5)
 
+    async def drain(self) -> None:
+        """Claim nothing more, finish within `drain_s`, give the rest back, ship what waits; at once when hurried."""
+        self.shutdown.asked.set()
+        self.deliverer.stop(self.shutdown.hurried)
+        await self.running.cancel(but=DRAINING)
+        hurried = self.shutdown.hurried
+        await first(self.running.ended("worker", "deliverer"), hurried.wait(), timeout_s=self.settings.drain_s)
+        await first(self.running.ended("worker", "deliverer"), timeout_s=GIVE_BACK_S)
+        await first(self.shipper.flush(FLUSH_S), hurried.wait())
+        await self.running.cancel()
+
     async def close(self) -> None:
         await self.pool.close()
         await self.redis.aclose()
@@ -160,37 +178,6 @@ def sandbox_limits(settings: GeneratorSettings) -> SandboxLimits:
     )
 
 
-@dataclass
-class Supervised:
-    """Loops as tasks: one that fails is logged and started again, because the others must not stop for it."""
-
-    tasks: dict[str, asyncio.Task[None]]
-
-    @classmethod
-    def start(cls, loops: dict[str, Callable[[], Coroutine[None, None, None]]]) -> "Supervised":
-        return cls({name: asyncio.create_task(_kept_running(name, loop)) for name, loop in loops.items()})
-
-    async def end(self, name: str, timeout_s: float) -> None:
-        """Wait for a loop that was asked to stop."""
-        if name in self.tasks:
-            await asyncio.wait([self.tasks[name]], timeout=timeout_s)
-
-    async def cancel(self) -> None:
-        for task in self.tasks.values():
-            task.cancel()
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
-
-
-async def _kept_running(name: str, loop: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        try:
-            await loop()
-            return
-        except Exception:
-            log.exception("loop.failed", loop=name)
-            await asyncio.sleep(1)
-
-
 def create_app(settings: GeneratorSettings) -> FastAPI:
     """Build the service: its loops run while the application runs."""
     configure_logging("generator", settings.log_level, settings.log_format)
@@ -205,8 +192,12 @@ def create_app(settings: GeneratorSettings) -> FastAPI:
     generator = Generator(settings)
     app.state.generator = generator
     attach(app, generator)
+    app.add_middleware(Farewell, shutdown=generator.shutdown, cut_off=lambda _: STOPPED)
     app.add_middleware(RequestTelemetry, metrics=generator.metrics, failed=lambda scope: _failed(Request(scope)))
     return app
+
+
+STOPPED = PlainTextResponse("The service ended before it could answer: try again.\n", 503, {"Retry-After": "1"})
 
 
 def _failed(request: Request) -> PlainTextResponse:
@@ -217,14 +208,10 @@ def _failed(request: Request) -> PlainTextResponse:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     generator: Generator = app.state.generator
     await generator.pool.start()
-    loops = Supervised.start({"templates": generator.keep_templates, **generator.loops()})
+    generator.running.start({"templates": generator.keep_templates, **generator.loops()})
     try:
         async with app.state.panel.running():
             yield
     finally:
-        generator.stop.set()
-        generator.deliverer.stop()
-        drain = generator.settings.drain_s
-        await asyncio.gather(loops.end("worker", drain + 2), loops.end("deliverer", drain + 2))
-        await loops.cancel()
+        await generator.drain()
         await generator.close()

@@ -6,7 +6,6 @@ one call of the queue, fenced by the claim's token: what a zombie makes is refus
 
 import asyncio
 import hashlib
-import random
 import time
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,14 +15,18 @@ import structlog
 from pydantic_core import to_json
 
 from backends.blobs import BlobStore
+from backends.faults import faultpoint
 from backends.queue import Claim, Completion, DocumentQueue, Failure, Outcome
+from backends.shutdown import first
 from contracts.documents import CONTENT_TYPES, Result
-from contracts.errors import DocumentError, DocumentFailed, TransientError
+from contracts.errors import TransientError
 from contracts.ids import now_ms
 from contracts.jobs import GenerationJob, result_key
 from generator.bundles import Bundles
+from generator.failures import failure_of
 from generator.group_commit import GroupCommit
 from generator.renderers.port import Rendered, RenderRequest
+from generator.turnstile import HeldUp, Turnstile
 from generator.worker_metrics import WorkerMetrics
 
 log = structlog.get_logger(__name__)
@@ -35,6 +38,8 @@ QUICK_MS = 250.0
 CLAIMED_PER_PROCESS = 4
 STARTED_PER_PROCESS = 2
 CLAIM_PAUSE_S = 0.5
+#: Longest time between renewals: they also tell that a document was cancelled, and its process is free again.
+RENEW_S = 1.0
 #: What is stored may be handed over, or removed if it is refused, for this long after the drain time.
 SETTLE_S = 1.0
 
@@ -82,8 +87,10 @@ class Worker:
         self._started: GroupCommit[tuple[UUID, int], Outcome] = GroupCommit(queue.start)
         self._completed: GroupCommit[Completion, Outcome] = GroupCommit(queue.complete)
         self._failed: GroupCommit[Failure, Outcome] = GroupCommit(queue.fail)
+        self._turnstile = Turnstile()
         self._processes = asyncio.Semaphore(pool.size * STARTED_PER_PROCESS)
         self._running: dict[tuple[UUID, int], asyncio.Task[None]] = {}
+        self._begun: set[tuple[UUID, int]] = set()
         self._settling: set[asyncio.Task[None]] = set()
         self._finished = asyncio.Event()
         self._usual_ms = QUICK_MS
@@ -93,12 +100,14 @@ class Worker:
         """The documents this worker holds."""
         return [document_id for document_id, _ in self._running]
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then let renders finish for the drain time and give the rest back."""
+    async def run(self, stop: asyncio.Event, hurry: asyncio.Event | None = None) -> None:
+        """Work until `stop` is set; then give back what has not begun, and let renders finish for the drain time or
+        until `hurry`.
+        """
         renewing = asyncio.create_task(self._renew_leases())
         try:
             await self._claim_until(stop)
-            await self._drain()
+            await self._drain(hurry or asyncio.Event())
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
@@ -115,6 +124,7 @@ class Worker:
             try:
                 claims = await self._queue.claim(self._settings.name, room, request_id)
                 request_id = str(uuid4())
+                faultpoint("after_claim")
                 for claim in claims:
                     self._begin(claim)
                 if not claims:
@@ -143,6 +153,7 @@ class Worker:
 
     def _end(self, claim: Claim) -> None:
         self._running.pop(claim.ref, None)
+        self._begun.discard(claim.ref)
         self._finished.set()
 
     # One attempt
@@ -151,8 +162,9 @@ class Worker:
         ids = {"document_id": str(claim.job.document_id), "request_id": claim.job.request_id}
         with structlog.contextvars.bound_contextvars(**ids, run=claim.run, attempt=claim.attempt + 1):
             try:
-                await self._steps(claim)
-            except Impatient:
+                async with self._turnstile.passing(alone=claim.crashes > 0, patience_s=PATIENCE_S):
+                    await self._steps(claim)
+            except (Impatient, HeldUp):
                 self._usual_ms = QUICK_MS
                 await self._give_back([claim.ref])
             except NotOurs:
@@ -171,7 +183,7 @@ class Worker:
         except (Impatient, NotOurs):
             raise
         except Exception as error:
-            await self._hand_over_failure(claim, described(error), _ms_since(began))
+            await self._hand_over_failure(claim, error, _ms_since(began))
         else:
             settling = asyncio.create_task(self._settle(claim, rendered, began))
             self._settling.add(settling)
@@ -193,17 +205,19 @@ class Worker:
         try:
             result = await self._store(claim, rendered)
         except Exception as error:
-            await self._hand_over_failure(claim, described(error), _ms_since(began))
+            await self._hand_over_failure(claim, error, _ms_since(began))
         else:
             await self._hand_over(claim, result, rendered)
 
     async def _rendered(self, claim: Claim) -> "Timed":
         request = await self._loaded(claim)
+        faultpoint("after_load")
         await self._take_process()
         try:
             await self._start(claim)
             began = time.perf_counter()
             rendered = await self._pool.render(request, claim.job.options.timeout_s)
+            faultpoint("after_render")
         finally:
             self._processes.release()
         return Timed(rendered, _ms_since(began))
@@ -218,8 +232,10 @@ class Worker:
         raise flaw
 
     async def _start(self, claim: Claim) -> None:
+        self._begun.add(claim.ref)
         if await self._started.submit(claim.ref) == "stale":
             raise NotOurs()
+        faultpoint("after_start")
 
     async def _load(self, job: GenerationJob) -> RenderRequest:
         return RenderRequest(
@@ -247,6 +263,7 @@ class Worker:
         job, content = claim.job, timed.rendered.content
         key = result_key(job.document_id, claim.token)
         await self._blobs.put(key, content)
+        faultpoint("after_store")
         return Result(
             key=key,
             bytes=len(content),
@@ -265,26 +282,24 @@ class Worker:
             log.info("job.refused", why="the token is stale")
             await self._blobs.delete(result.key)
             return
+        faultpoint("after_complete")
         self._usual_ms += (timed.ms - self._usual_ms) * 0.2
         self._metrics.finished("completed", claim.job, timed.ms)
         log.info("job.completed", ms=timed.ms, bytes=result.bytes, pages=result.pages, format=claim.job.format)
 
-    async def _hand_over_failure(self, claim: Claim, error: DocumentError, ms: int) -> None:
-        attempt, options = claim.attempt + 1, claim.job.options
-        again = error.retryable and attempt < options.max_attempts
-        delay_ms = (
-            int(self._settings.retry_delay_s * 1000 * 2 ** (attempt - 1) * random.uniform(1, 1.2)) if again else None
-        )
-        failure = Failure(claim.job.document_id, claim.token, error, ms, delay_ms)
+    async def _hand_over_failure(self, claim: Claim, error: Exception, ms: int) -> None:
+        failure = failure_of(claim, error, ms, self._settings.retry_delay_s)
         if await self._failed.submit(failure) == "ok":
+            faultpoint("after_fail")
+            told, again = failure.error, failure.delay_ms is not None
             self._metrics.finished("retried" if again else "failed", claim.job, ms)
-            log.info("job.failed", code=error.code, message=error.message, retry_in_ms=delay_ms, ms=ms)
+            log.info("job.failed", code=told.code, message=told.message, retry_in_ms=failure.delay_ms, ms=ms)
 
     # Leases and shutdown
 
     async def _renew_leases(self) -> None:
         while True:
-            await asyncio.sleep(self._queue.lease_ms / 3000)
+            await asyncio.sleep(min(RENEW_S, self._queue.lease_ms / 3000))
             refs = list(self._running)
             if not refs:
                 continue
@@ -301,17 +316,21 @@ class Worker:
                 if not still and (task := self._running.get(ref)):
                     task.cancel()
 
-    async def _drain(self) -> None:
+    async def _drain(self, hurry: asyncio.Event) -> None:
+        await self._let_go([ref for ref in self._running if ref not in self._begun])
         if self._running:
             log.info("worker.draining", documents=len(self._running))
-            await asyncio.wait(list(self._running.values()), timeout=self._settings.drain_s)
-        refs, tasks = list(self._running), list(self._running.values())
+            await first(asyncio.wait(self._running.values()), hurry.wait(), timeout_s=self._settings.drain_s)
+        await self._let_go(list(self._running))
+        if self._settling:
+            await asyncio.wait(self._settling, timeout=SETTLE_S)
+
+    async def _let_go(self, refs: list[tuple[UUID, int]]) -> None:
+        tasks = [self._running[ref] for ref in refs]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._give_back(refs)
-        if self._settling:
-            await asyncio.wait(self._settling, timeout=SETTLE_S)
 
     async def _give_back(self, refs: list[tuple[UUID, int]]) -> None:
         """Let other workers have documents at once; without Redis they get them when the leases run out."""
@@ -328,17 +347,6 @@ class Timed:
 
     rendered: Rendered
     ms: int
-
-
-def described(error: Exception) -> DocumentError:
-    """Describe what ended an attempt as the document's error."""
-    if isinstance(error, DocumentFailed):
-        return error.error
-    if isinstance(error, TransientError):
-        return DocumentError(code="storage_unavailable", message=error.message, retryable=True)
-    log.error("job.internal_error", exc_info=error)
-    message = f"Presswork failed ({type(error).__name__}); the log has the cause under this document's id."
-    return DocumentError(code="internal_error", message=message, retryable=True)
 
 
 def _ms_since(began: float) -> int:

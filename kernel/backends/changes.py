@@ -26,6 +26,7 @@ class Changes:
         self._pubsub = redis.pubsub(ignore_subscribe_messages=True)
         self._channel = f"{prefix}changed:"
         self._waiters: dict[str, set[asyncio.Event]] = {}
+        self.over = False
 
     async def run(self) -> None:
         """Listen until cancelled; a lost connection is made again."""
@@ -40,6 +41,12 @@ class Changes:
                 log.warning("changes.disconnected", error=str(error))
                 await asyncio.sleep(0.5)
 
+    def stop(self) -> None:
+        """Let everybody stop waiting, now and from now on: the process ends."""
+        self.over = True
+        for channel in tuple(self._waiters):
+            self._wake(channel)
+
     async def close(self) -> None:
         await self._pubsub.aclose()  # type: ignore[no-untyped-call]
 
@@ -52,7 +59,7 @@ class Changes:
         if len(waiters) == 1:
             await self._tell(self._pubsub.subscribe, channel)
         try:
-            yield Watch(event)
+            yield Watch(event, self)
         finally:
             waiters.discard(event)
             if not waiters and self._waiters.pop(channel, None) is not None:
@@ -70,11 +77,17 @@ class Changes:
 
 
 class Watch:
-    def __init__(self, event: asyncio.Event) -> None:
+    def __init__(self, event: asyncio.Event, changes: Changes) -> None:
         self._event = event
+        self._changes = changes
+
+    @property
+    def over(self) -> bool:
+        """Tell whether there is nothing more to wait for, because the process ends."""
+        return self._changes.over
 
     async def changed(self, timeout_s: float) -> None:
-        """Return when the document may have changed: a message, a second, or the timeout."""
+        """Return when the document may have changed: a message, a second, or the timeout; at once when it is over."""
         try:
             async with asyncio.timeout(min(timeout_s, LOOK_AGAIN_S)):
                 await self._event.wait()

@@ -16,6 +16,9 @@ from contracts.errors import QueueUnavailable, SystemFull
 
 log = structlog.get_logger(__name__)
 
+#: How often who stands by asks for the role: a holder that ends gives it up.
+STANDBY_S = 1.0
+
 
 class RoleLease:
     """A lease on `role` for `holder` (unique per process), `ttl_ms` long. Raises QueueUnavailable without Redis."""
@@ -52,11 +55,13 @@ class RoleLease:
         await self._scripts.run("role_release", self.role, self.holder)
 
     async def keep(self) -> None:
-        """Acquire and renew for ever, three times per `ttl_ms`; release when cancelled. Runs beside the work."""
+        """Acquire and renew for ever, three times per `ttl_ms`, every second while another holds it; release when
+        cancelled. Runs beside the work.
+        """
         try:
             while True:
                 await self._keep_once()
-                await asyncio.sleep(self.ttl_ms / 3000)
+                await asyncio.sleep(self.ttl_ms / 3000 if self.held else min(STANDBY_S, self.ttl_ms / 3000))
         finally:
             with contextlib.suppress(QueueUnavailable, SystemFull):  # it runs out by itself
                 await self.release()

@@ -1,6 +1,5 @@
 """The panel's streams and static files, without a server."""
 
-import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from backends.shutdown import Shutdown
 from contracts.errors import QueueUnavailable
 from generator.admin import assets, live
 from generator.admin.assets import asset_url
@@ -18,7 +18,7 @@ class Session:
 
     def __init__(self, looks: int = 10**6) -> None:
         self.looks = looks
-        self.panel = SimpleNamespace(session_of=self._session_of, generator=SimpleNamespace(stop=asyncio.Event()))
+        self.panel = SimpleNamespace(session_of=self._session_of, generator=SimpleNamespace(shutdown=Shutdown()))
         self.request = None
 
     async def _session_of(self, _request: object) -> object | None:
@@ -70,7 +70,7 @@ async def test_a_quiet_stream_shows_that_it_lives(monkeypatch: pytest.MonkeyPatc
 
 async def test_a_stream_ends_when_the_process_stops() -> None:
     visit = Session()
-    visit.panel.generator.stop.set()
+    visit.panel.generator.shutdown.asked.set()
     assert await sent(visit, ["a"]) == []
 
 

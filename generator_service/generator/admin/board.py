@@ -89,7 +89,7 @@ class StatusBoard:
         redis = bool(await or_none(self._generator.redis.ping()))
         clickhouse = bool(await or_none(self._generator.clickhouse.ping()))
         registered = self._generator.registered.is_set()
-        stopping = self._generator.stop.is_set()
+        stopping = self._generator.shutdown.asked.is_set()
         ready = redis and registered and not stopping
         checks = {
             "redis": "ok" if redis else "unavailable",

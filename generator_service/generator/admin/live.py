@@ -39,7 +39,7 @@ async def _events(
 ) -> AsyncIterator[bytes]:
     began = sent_at = time.monotonic()
     last = ""
-    while time.monotonic() - began < LONGEST_S and not visit.panel.generator.stop.is_set():
+    while time.monotonic() - began < LONGEST_S and not visit.panel.generator.shutdown.asked.is_set():
         try:
             if await visit.panel.session_of(visit.request) is None:
                 return

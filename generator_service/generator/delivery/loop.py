@@ -9,6 +9,8 @@ from typing import Protocol
 import structlog
 
 from backends.deliveries import Deliveries, LeasedDelivery
+from backends.faults import faultpoint
+from backends.shutdown import first
 from contracts.deliveries import DeliveryAttempt
 from contracts.errors import TransientError
 
@@ -39,10 +41,11 @@ class Deliverer:
         self._running: dict[asyncio.Task[None], LeasedDelivery] = {}
         self._stirred = asyncio.Event()
         self._stopping = False
+        self._hurried = asyncio.Event()
 
-    def stop(self) -> None:
-        """Ask `run` to end."""
-        self._stopping = True
+    def stop(self, hurried: asyncio.Event | None = None) -> None:
+        """Ask `run` to end; once `hurried` is set, what runs is given back instead of finished."""
+        self._stopping, self._hurried = True, hurried or self._hurried
         self._stirred.set()
 
     async def run(self) -> None:
@@ -76,6 +79,7 @@ class Deliverer:
             return 1.0
         loads = Counter(leased.receiver for leased in self._running.values())
         due = await self._deliveries.claim(want, room=self._limits.per_receiver, loads=loads)
+        faultpoint("after_deliver_claim")
         for leased in due.items:
             task = asyncio.create_task(self._deliver(leased))
             self._running[task] = leased
@@ -100,6 +104,7 @@ class Deliverer:
     async def _deliver(self, leased: LeasedDelivery) -> None:
         try:
             attempt = await self._attempts.make(leased)
+            faultpoint("after_dial")
             await self._record(leased, attempt)
         except TransientError as error:
             # Untouched, it is due again when its lease ends.
@@ -114,6 +119,7 @@ class Deliverer:
             try:
                 if await self._deliveries.record(leased, attempt) == "stale":
                     log.warning("delivery.lease_lost", delivery_id=str(leased.delivery_id), attempt=attempt.attempt)
+                faultpoint("after_record")
                 return
             except TransientError:
                 if time.monotonic() > until or self._stopping:
@@ -124,7 +130,7 @@ class Deliverer:
         """Let what runs finish; what does not is given back and goes out again under the same webhook-id."""
         if not self._running:
             return
-        await asyncio.wait(self._running, timeout=self._limits.drain_s)
+        await first(asyncio.wait(self._running), self._hurried.wait(), timeout_s=self._limits.drain_s)
         unfinished = dict(self._running)
         for task in unfinished:
             task.cancel()
