@@ -8,6 +8,7 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
+from backends.faults import faultpoint
 from backends.scripts import Scripts
 from contracts.errors import Conflict, NotFound, QueueUnavailable, VersionMismatch
 from contracts.ids import new_id, now_ms
@@ -56,6 +57,7 @@ class Accounts:
             DELETED_TTL_S if row.deleted else 0,
             new_id().hex,
         )
+        faultpoint("after_account_change")
         if answer == "conflict":
             raise VersionMismatch()
         if answer == "email_taken":

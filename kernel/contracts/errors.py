@@ -11,6 +11,7 @@
     │   ├── IdempotencyMismatch
     │   ├── Gone
     │   └── DocumentFailed             a document's own error: template, line, tag, hint
+    │       └── ProcessKilled          its render process was killed from outside: a crash, no failure
     └── TransientError                 try again later: carries retry_after_s
         ├── RateLimited                a user's own limit
         ├── SystemFull                 the system's limit
@@ -199,6 +200,10 @@ class DocumentFailed(PermanentError):
         self.error = error
         self.code = error.code
         self.retryable = error.retryable
+
+
+class ProcessKilled(DocumentFailed):
+    """The render process was killed while it worked on the document."""
 
 
 # Codes of DocumentError, with what they mean; docs/errors.md is made from this table.

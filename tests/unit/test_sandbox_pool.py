@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from contracts.errors import DocumentError, DocumentFailed
+from contracts.errors import DocumentError, DocumentFailed, ProcessKilled
 from contracts.jobs import Simulate
 from contracts.templates import TemplateBundle
 from generator.core import RenderRequest
@@ -104,11 +104,12 @@ async def test_a_stack_overflow_fails_only_its_document(pool: RenderPool) -> Non
 
 
 async def test_a_killed_child_fails_only_its_document_and_may_be_retried(pool: RenderPool) -> None:
-    rendering = asyncio.create_task(failure_of(pool, typst("slow", simulate=Simulate(seconds=60)), 60))
+    rendering = asyncio.create_task(pool.render(typst("slow", simulate=Simulate(seconds=60)), 60))
     await wait_until(lambda: any(child.busy for child in pool.children))
     os.kill(pool.children[0].pid, signal.SIGKILL)
-    error = await rendering
-    assert (error.code, error.retryable) == ("render_crashed", True)
+    with pytest.raises(ProcessKilled) as killed:
+        await rendering
+    assert (killed.value.error.code, killed.value.error.retryable) == ("render_crashed", True)
 
 
 async def test_a_cancelled_render_frees_its_process(pool: RenderPool) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import pytest
@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from backends.queue import Claim, Completion, DocumentQueue, Failure, Outcome
 from contracts.documents import Warned
-from contracts.errors import BlobUnavailable, DocumentError, DocumentFailed, QueueUnavailable
+from contracts.errors import BlobUnavailable, DocumentError, DocumentFailed, ProcessKilled, QueueUnavailable
 from contracts.ids import new_id
 from contracts.jobs import GenerationJob, InlineSource, JobOptions
 from generator.bundles import Bundles
@@ -313,3 +313,39 @@ async def test_a_stop_gives_back_what_cannot_be_finished() -> None:
 def test_the_fake_has_the_methods_of_the_queue() -> None:
     for name in ("claim", "wait_for_work", "start", "renew", "complete", "fail", "release"):
         assert hasattr(DocumentQueue, name)
+
+
+class Counting(FakePool):
+    """Notes how many documents render beside each other, and waits for the word."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.beside: list[int] = []
+        self.rendering = 0
+        self.go_on = asyncio.Event()
+
+    async def render(self, request: RenderRequest, timeout_s: float) -> Rendered:
+        self.rendering += 1
+        self.beside.append(self.rendering)
+        await self.go_on.wait()
+        self.rendering -= 1
+        return Rendered(b"%PDF", pages=1)
+
+
+async def test_a_document_that_has_crashed_before_is_rendered_alone() -> None:
+    pool = Counting(size=4)
+    bench = Bench(a_claim(), a_claim(), replace(a_claim(), crashes=1), a_claim(), pool=pool)
+    running = asyncio.create_task(bench.worker.run(bench.stop))
+    await until(lambda: len(pool.beside) == 2)
+    pool.go_on.set()
+    await until(lambda: len(bench.queue.completed) == 4)
+    bench.stop.set()
+    await running
+    assert pool.beside[:2] == [1, 2] and pool.beside[2:] == [1, 1]
+
+
+async def test_a_killed_render_process_is_reported_as_a_crash() -> None:
+    killed = ProcessKilled(DocumentError(code="render_crashed", message="m", retryable=True))
+    bench = Bench(a_claim(max_attempts=1), pool=FakePool(error=killed))
+    await bench.until("queue.failed")
+    assert (bench.queue.failed[0].excuse, bench.queue.failed[0].delay_ms) == ("crashes", 0)

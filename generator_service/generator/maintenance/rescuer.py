@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
+from backends.faults import faultpoint
 from backends.queue import DocumentQueue
 from contracts.errors import TransientError
 
@@ -49,6 +50,7 @@ class Rescuer:
 
     async def _rescue(self) -> None:
         rescue = await self._queue.reap()
+        faultpoint("after_reap")
         for document_id in rescue.requeued:
             log.warning("document.rescued", document_id=str(document_id))
         for document_id in rescue.set_aside:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
+from backends.faults import faultpoint
 from backends.queue import DocumentQueue
 from contracts.errors import TransientError
 from contracts.ids import now_ms
@@ -25,6 +26,7 @@ class Scheduler:
         while True:
             try:
                 moved = await self._queue.promote(self._clock_ms(), FULL)
+                faultpoint("after_promote")
             except TransientError as error:
                 log.warning("scheduler.queue_away", error=error.message)
                 moved = 0

@@ -2,7 +2,7 @@
 
 import signal
 
-from contracts.errors import DocumentFailed
+from contracts.errors import DocumentFailed, ProcessKilled
 from generator.renderers.port import failed
 
 #: How Rust, C++ and Python say that an allocation failed, before they abort.
@@ -18,12 +18,11 @@ def verdict(returncode: int, stderr: str) -> DocumentFailed:
     if returncode == -signal.SIGXCPU:
         return failed("render_timeout", "Rendering took more CPU time than the limit.", hint=_SMALLER)
     name = signal.Signals(-returncode).name if returncode < 0 else f"exit code {returncode}"
-    return failed(
-        "render_crashed",
-        f"The render process died on this document ({name}).",
-        retryable=returncode in [-number for number in _FROM_OUTSIDE],
-        hint="Deep nesting in the template is the usual cause." if returncode == -signal.SIGSEGV else None,
-    )
+    died = f"The render process died on this document ({name})."
+    if returncode in [-number for number in _FROM_OUTSIDE]:
+        return ProcessKilled(failed("render_crashed", died, retryable=True).error)
+    hint = "Deep nesting in the template is the usual cause." if returncode == -signal.SIGSEGV else None
+    return failed("render_crashed", died, hint=hint)
 
 
 def timed_out(seconds: float) -> DocumentFailed:
