@@ -38,6 +38,8 @@ QUICK_MS = 250.0
 CLAIMED_PER_PROCESS = 4
 STARTED_PER_PROCESS = 2
 CLAIM_PAUSE_S = 0.5
+#: Between claims, one document at a time, while the blob store is away: each is rendered in vain.
+STORAGE_PAUSE_S = 1.0
 #: Longest time between renewals: they also tell that a document was cancelled, and its process is free again.
 RENEW_S = 1.0
 #: What is stored may be handed over, or removed if it is refused, for this long after the drain time.
@@ -94,6 +96,7 @@ class Worker:
         self._settling: set[asyncio.Task[None]] = set()
         self._finished = asyncio.Event()
         self._usual_ms = QUICK_MS
+        self._storage_away = False
 
     @property
     def in_flight(self) -> list[UUID]:
@@ -117,6 +120,8 @@ class Worker:
     async def _claim_until(self, stop: asyncio.Event) -> None:
         request_id = str(uuid4())
         while not stop.is_set():
+            if self._storage_away:
+                await first(stop.wait(), timeout_s=STORAGE_PAUSE_S)
             room = self._room()
             if room <= 0:
                 await self._somebody_finished()
@@ -135,6 +140,8 @@ class Worker:
                 await asyncio.sleep(CLAIM_PAUSE_S)
 
     def _room(self) -> int:
+        if self._storage_away:
+            return 1 - len(self._running)
         per_process = CLAIMED_PER_PROCESS if self._usual_ms < QUICK_MS else 1
         return self._pool.size * per_process - len(self._running)
 
@@ -263,6 +270,7 @@ class Worker:
         job, content = claim.job, timed.rendered.content
         key = result_key(job.document_id, claim.token)
         await self._blobs.put(key, content)
+        self._storage_away = False
         faultpoint("after_store")
         return Result(
             key=key,
@@ -289,6 +297,7 @@ class Worker:
 
     async def _hand_over_failure(self, claim: Claim, error: Exception, ms: int) -> None:
         failure = failure_of(claim, error, ms, self._settings.retry_delay_s)
+        self._storage_away = self._storage_away or failure.excuse == "postponed"
         if await self._failed.submit(failure) == "ok":
             faultpoint("after_fail")
             told, again = failure.error, failure.delay_ms is not None

@@ -51,9 +51,11 @@ class FakeQueue:
     failed: list[Failure] = field(default_factory=list)
     released: list[tuple[UUID, int]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    wanted: list[int] = field(default_factory=list)
 
     async def claim(self, worker: str, want: int, request_id: str) -> list[Claim]:
         self.requests.append(request_id)
+        self.wanted.append(want)
         if self.away:
             self.away -= 1
             raise QueueUnavailable()
@@ -178,6 +180,31 @@ async def test_a_store_that_is_away_is_a_passing_error() -> None:
     bench = Bench(a_claim(), blobs=Away())
     await bench.until("queue.failed")
     assert bench.queue.failed[0].error.code == "storage_unavailable" and bench.queue.failed[0].delay_ms
+
+
+async def test_while_the_store_is_away_one_document_at_a_time_looks_whether_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Away(InMemoryBlobStore):
+        away = True
+
+        async def put(self, key: str, content: bytes) -> None:
+            if self.away:
+                raise BlobUnavailable()
+            await super().put(key, content)
+
+    monkeypatch.setattr("generator.worker.STORAGE_PAUSE_S", 0.01)
+    bench = Bench(a_claim(), pool=FakePool(size=4), blobs=(blobs := Away()))
+    running = asyncio.create_task(bench.worker.run(bench.stop))
+    await until(lambda: len(bench.queue.failed) == 1)
+    bench.queue.claims = [a_claim() for _ in range(3)]
+    await until(lambda: len(bench.queue.failed) == 2)
+    assert bench.queue.wanted[-1] == 1
+    blobs.away = False
+    await until(lambda: len(bench.queue.completed) == 2)
+    await until(lambda: bench.queue.wanted[-1] > 1)
+    bench.stop.set()
+    await running
 
 
 async def test_a_defect_of_ours_is_tried_again_and_named_in_the_end() -> None:
