@@ -310,9 +310,17 @@ class DocumentQueue:
 
     async def reap(self, limit: int = 200) -> Rescue:
         """Rescue documents whose lease ran out; those that crashed too often fail as `crashed_repeatedly`."""
-        arguments = (limit, MAX_CRASHES, CRASHED_REPEATEDLY.model_dump_json(exclude_none=True))
+        arguments = (limit, MAX_CRASHES, CRASHED_REPEATEDLY.model_dump_json(exclude_none=True), self.lease_ms)
         rescued, set_aside = cast(list[list[str]], await self._scripts.run("reap", *arguments))
         return Rescue([UUID(text) for text in rescued], [UUID(text) for text in set_aside])
+
+    async def clock_ms(self) -> int:
+        """Read the server's clock (epoch ms), by which leases run."""
+        try:
+            seconds, microseconds = await self._redis.time()
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable() from error
+        return seconds * 1000 + microseconds // 1000
 
     async def oldest_ms(self, lanes: int = 200) -> int | None:
         """Return how long the oldest queued document has waited; None if none does.

@@ -128,6 +128,15 @@ async def test_a_renewed_lease_is_not_reaped(queue: DocumentQueue, redis: Redis)
     assert (await queue.reap()).requeued == []
 
 
+async def test_a_clock_that_is_set_back_does_not_prolong_leases(queue: DocumentQueue, redis: Redis) -> None:
+    claim = await started(queue)
+    leases = "{pw}:leases"
+    await redis.zincrby(leases, 3_600_000, str(claim.job.document_id))  # as given an hour ahead of today's clock
+    assert (await queue.reap()).requeued == []
+    ends_at = await redis.zscore(leases, str(claim.job.document_id))
+    assert ends_at <= await queue.clock_ms() + queue.lease_ms
+
+
 async def test_three_crashes_set_a_document_aside(queue: DocumentQueue, redis: Redis) -> None:
     job = a_job()
     await queue.enqueue(job)

@@ -11,6 +11,7 @@ class Queue:
     def __init__(self) -> None:
         self.reaped = 0
         self.away = False
+        self.server_ms = 1_700_000_000_000
 
     async def reap(self) -> Rescue:
         if self.away:
@@ -18,10 +19,11 @@ class Queue:
         self.reaped += 1
         return Rescue([], [])
 
-    async def lengths(self) -> dict[str, int]:
+    async def clock_ms(self) -> int:
         if self.away:
             raise QueueUnavailable()
-        return {}
+        self.server_ms += 1000
+        return self.server_ms
 
 
 class Clock:
@@ -72,3 +74,14 @@ async def test_a_short_hiccup_changes_nothing() -> None:
     queue.away = False
     await ticks(rescuer, clock, 1)
     assert queue.reaped == 1
+
+
+async def test_a_clock_of_redis_that_is_set_forward_is_not_taken_for_the_death_of_every_worker() -> None:
+    queue, clock = Queue(), Clock()
+    rescuer = Rescuer(queue, clock)  # type: ignore[arg-type]
+    await ticks(rescuer, clock, 1)
+    queue.server_ms += 3_600_000
+    await ticks(rescuer, clock, 15)
+    assert queue.reaped == 1
+    await ticks(rescuer, clock, 1)
+    assert queue.reaped == 2

@@ -1,7 +1,12 @@
 #!lua flags=allow-oom
 -- Rescue documents whose lease ran out. Only a run that had started counts as a crash; too many crashes set it aside.
--- ARGV: limit max_crashes error_json        Returns {rescued ids..., set aside ids...} as two counted parts
+-- ARGV: limit max_crashes error_json lease_ms        Returns {rescued ids..., set aside ids...} as two counted parts
 local rescued, set_aside, now = {}, {}, redis_ms()
+-- A lease longer than any was given before the clock was set back: without this its document would wait for that long.
+local latest = int(now + ARGV[4])
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'leases', '(' .. latest, '+inf', 'LIMIT', 0, ARGV[1])) do
+  redis.call('ZADD', P .. 'leases', latest, id)
+end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', int(now), 'LIMIT', 0, ARGV[1])) do
   unlease(id)
   local v = redis.call('HMGET', doc(id), 'status', 'token', 'started_token')
