@@ -55,10 +55,16 @@ def inline_bundle(source: InlineSource) -> TemplateBundle:
 async def register(shipped: list[ShippedTemplate], blobs: BlobStore, store: TemplateStore) -> None:
     """Store the sources of the templates that ship with Presswork and make them known. Idempotent."""
     for template in shipped:
-        key = bundle_key(template.bundle.sha256)
-        if await blobs.size(key) is None:
-            await blobs.put(key, template.bundle.pack())
+        await _stored(template, blobs)
         await store.ship(head_of(template))
+        # An old source that no head named may have been pruned just after we saw it; from now on it is named.
+        await _stored(template, blobs)
+
+
+async def _stored(template: ShippedTemplate, blobs: BlobStore) -> None:
+    key = bundle_key(template.bundle.sha256)
+    if await blobs.size(key) is None:
+        await blobs.put(key, template.bundle.pack())
 
 
 def head_of(template: ShippedTemplate) -> TemplateHead:

@@ -1,12 +1,17 @@
-"""What the generator reads from ClickHouse: the panel's numbers, and documents whose webhook outlived them in Redis."""
+"""What the generator reads from ClickHouse: the panel's numbers, and documents that have left Redis: their webhooks may
+outlive them there, and their bytes do.
+"""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
 
-from backends.clickhouse import ClickHouse, Row
-from backends.history import document_history
-from contracts.documents import DocumentRow
+from backends.clickhouse import ClickHouse, Parameter, Row
+from backends.history import ID_CLOCK_SLACK_MS, document_history
+from contracts.documents import DeliveryStatus, DocumentRow, Status
+from contracts.ids import id_ms
+from contracts.standing import Standing
 
 # What ended is counted when it ended, so that a minute's numbers are final once the minute is over. Documents that wait
 # longer than `slack` are missed: the table is sorted by the time of accepting.
@@ -27,6 +32,23 @@ GROUP BY bucket_at ORDER BY bucket_at
 DEAD_DELIVERIES = """
 SELECT count() AS dead FROM deliveries FINAL WHERE created_at >= {since:Int64} AND status = 'dead'
 """
+
+# Ids of one step are of about the same time, which is what the table is sorted by.
+STANDINGS = """
+SELECT document_id, status, deleted, completed_at, expires_at, at,
+  JSONExtractString(result, 'key') AS result_key, JSONExtractString(delivery, 'status') AS delivery_status
+FROM documents FINAL
+PREWHERE created_at BETWEEN {earliest:Int64} AND {latest:Int64} AND document_id IN {ids:Array(UUID)}
+"""
+
+# FINAL: the document's older rows would hold a template that its newest one has let go of.
+PINNED_TEMPLATES = """
+SELECT DISTINCT template_sha256 FROM documents FINAL
+WHERE template_sha256 IN {digests:Array(String)} AND deleted = 0
+  AND (status NOT IN ('completed', 'failed', 'cancelled') OR coalesce(completed_at, at) >= {since:Int64})
+"""
+#: It reads a column of every document, and nobody waits for it.
+PINNED_TIMEOUT_S = 60
 
 #: Scheduled and starved documents may be accepted long before they end.
 SLACK_MS = 86_400_000
@@ -68,6 +90,39 @@ class HistoryRepository:
     async def events(self, document_id: UUID) -> list[DocumentRow]:
         """Read a document's rows after each transition, oldest first; empty for one that is deleted or not there."""
         return await document_history(self._clickhouse, document_id)
+
+    async def standings(self, document_ids: Collection[UUID]) -> dict[UUID, Standing]:
+        """Return how documents stand by their newest rows; those that are not there are left out."""
+        parameters: dict[str, Parameter] = {
+            "ids": _array(map(str, document_ids)),
+            "earliest": id_ms(min(document_ids)) - ID_CLOCK_SLACK_MS,
+            "latest": id_ms(max(document_ids)) + ID_CLOCK_SLACK_MS,
+        }
+        rows = await self._clickhouse.rows(STANDINGS, parameters)
+        return {UUID(str(row["document_id"])): _standing(row) for row in rows}
+
+    async def pinned_templates(self, digests: Collection[str], since_ms: int) -> set[str]:
+        """Pick the digests that documents are made from which have not ended, or not before a moment."""
+        parameters: dict[str, Parameter] = {"digests": _array(digests), "since": since_ms}
+        rows = await self._clickhouse.rows(PINNED_TEMPLATES, parameters, timeout_s=PINNED_TIMEOUT_S)
+        return {str(row["template_sha256"]) for row in rows}
+
+
+def _array(values: Iterable[str]) -> str:
+    """Write ids or digests, which need no escapes, as an array parameter."""
+    return "[" + ",".join(f"'{value}'" for value in values) + "]"
+
+
+def _standing(row: Row) -> Standing:
+    return Standing(
+        status=Status(str(row["status"])),
+        deleted=row["deleted"] == 1,
+        result_key=str(row["result_key"]) or None,
+        ended_at=cast(int | None, row["completed_at"]),
+        expires_at=cast(int | None, row["expires_at"]),
+        delivery=cast(DeliveryStatus, row["delivery_status"] or "none"),
+        changed_at=cast(int, row["at"]),
+    )
 
 
 def _bucket(row: Row) -> Bucket:

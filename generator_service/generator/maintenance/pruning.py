@@ -1,0 +1,123 @@
+"""Finding and removing blobs that nobody needs any more. The pruner does it all the time, `presswork doctor` once.
+
+The order makes it safe beside everything that runs: first a listing, then Redis, then history. A result that a running
+attempt has just stored is in the listing only if its document was under way before it was asked for.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from backends.blobs import BlobStore, StoredBlob
+from contracts.ids import now_ms
+from contracts.standing import Standing
+from generator.input_keeper import InputKeeper
+from generator.maintenance.retention import HOUR_MS, Reason, Retention, why_input_goes, why_result_goes
+from generator.maintenance.standings import Standings
+from generator.maintenance.template_references import TemplateReferences, digest_of
+
+#: Blobs that are judged in one step: one call of Redis and at most one of ClickHouse.
+STEP = 250
+#: No write takes this long: what is still temporary then has lost its writer.
+UNFINISHED_MS = HOUR_MS
+
+Rule = Callable[[StoredBlob, Standing | None, int, Retention], Reason | None]
+DOCUMENT_KINDS: dict[str, Rule] = {"results": why_result_goes, "inputs": why_input_goes}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A blob that may go, and why."""
+
+    blob: StoredBlob
+    reason: Reason
+
+    @property
+    def kind(self) -> str:
+        return self.blob.key.partition("/")[0]
+
+
+class Pruning:
+    """Raises BlobUnavailable, QueueUnavailable, HistoryUnavailable: without any of them nothing is judged."""
+
+    def __init__(
+        self,
+        blobs: BlobStore,
+        standings: Standings,
+        templates: TemplateReferences,
+        inputs: InputKeeper,
+        retention: Retention,
+        clock_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._blobs = blobs
+        self._standings = standings
+        self._templates = templates
+        self._inputs = inputs
+        self._retention = retention
+        self._clock_ms = clock_ms
+
+    async def find(self) -> AsyncGenerator[list[Finding]]:
+        """Look at every blob and yield what may go: a list per step, empty ones too, so that the caller may rest."""
+        for kind, rule in DOCUMENT_KINDS.items():
+            async for blobs in self._blobs.listing(kind, STEP):
+                yield await self._of_documents(blobs, rule)
+        known = await self._templates.known()
+        if not known:  # Redis has been emptied, and not even the shipped templates are back
+            return
+        async for blobs in self._blobs.listing("templates", STEP):
+            yield [Finding(blob, Reason.UNREFERENCED) for blob in await self._templates.unreferenced(blobs, known)]
+        async for blobs in self._blobs.listing("previews", STEP):
+            yield self._pictures(blobs, known)
+
+    async def remove(self, findings: Collection[Finding]) -> None:
+        """Remove what was found. What has come to be needed again since then is put back."""
+        keys: dict[str, list[str]] = {}
+        for finding in findings:
+            keys.setdefault(finding.kind, []).append(finding.blob.key)
+        for kind, found in keys.items():
+            if kind == "templates":
+                await self._remove_templates(found)
+            else:
+                await self._blobs.delete_many(found)
+        await self._put_inputs_back([_document_id(key) for key in keys.get("inputs", ())])
+
+    async def remove_unfinished(self) -> int:
+        """Remove what dead writers left half written; return how many pieces."""
+        return await self._blobs.delete_unfinished(self._clock_ms() - UNFINISHED_MS)
+
+    async def _of_documents(self, blobs: list[StoredBlob], rule: Rule) -> list[Finding]:
+        ids = {blob: document_id for blob in blobs if (document_id := _document_id(blob.key))}
+        standings = await self._standings.of(sorted(set(ids.values())))
+        now = self._clock_ms()
+        judged = ((blob, rule(blob, standings.get(id_), now, self._retention)) for blob, id_ in ids.items())
+        return [Finding(blob, reason) for blob, reason in judged if reason is not None]
+
+    def _pictures(self, blobs: list[StoredBlob], known: set[str]) -> list[Finding]:
+        """Pick pictures of versions that no template has; one that is needed after all is drawn again."""
+        now, grace_ms = self._clock_ms(), self._retention.grace_ms
+        old = (blob for blob in blobs if digest_of(blob) not in known and now - blob.written_at > grace_ms)
+        return [Finding(blob, Reason.UNREFERENCED) for blob in old]
+
+    async def _remove_templates(self, keys: list[str]) -> None:
+        """Remove sources. One that a template has been made from meanwhile is put back: its maker saw it there."""
+        for key in keys:
+            content = await self._blobs.get(key)
+            await self._blobs.delete(key)
+            if content is not None and key.partition("/")[2] in await self._templates.known():
+                await self._blobs.put(key, content)
+
+    async def _put_inputs_back(self, document_ids: list[UUID | None]) -> None:
+        """Copy the inputs of documents that were retried meanwhile once more: the shipper may have been faster."""
+        standings = await self._standings.live.of([id_ for id_ in document_ids if id_])
+        under_way = [str(id_) for id_, standing in standings.items() if not standing.ended]
+        if under_way:
+            await self._inputs.keep(under_way)
+
+
+def _document_id(key: str) -> UUID | None:
+    """Return the document that a key belongs to; None for a name that is no id of ours."""
+    try:
+        document_id = UUID(key.split("/")[1])
+    except ValueError:
+        return None
+    return document_id if document_id.version == 7 else None
