@@ -34,11 +34,12 @@ class Turnstile:
             self._leave(alone)
 
     async def _join(self, patience_s: float) -> None:
-        try:
-            async with asyncio.timeout(patience_s):
-                await self._until(lambda: not self._reserved)
-        except TimeoutError:
-            raise HeldUp() from None
+        if self._reserved:
+            try:
+                async with asyncio.timeout(patience_s):
+                    await self._until(lambda: not self._reserved)
+            except TimeoutError:
+                raise HeldUp() from None
         self._inside += 1
 
     async def _reserve(self) -> None:

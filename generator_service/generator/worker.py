@@ -166,22 +166,23 @@ class Worker:
     # One attempt
 
     async def _attempt(self, claim: Claim) -> None:
+        # Each attempt is a task with a context of its own: what is bound here ends with it.
         ids = {"document_id": str(claim.job.document_id), "request_id": claim.job.request_id}
-        with structlog.contextvars.bound_contextvars(**ids, run=claim.run, attempt=claim.attempt + 1):
-            try:
-                async with self._turnstile.passing(alone=claim.crashes > 0, patience_s=PATIENCE_S):
-                    await self._steps(claim)
-            except (Impatient, HeldUp):
-                self._usual_ms = QUICK_MS
-                await self._give_back([claim.ref])
-            except NotOurs:
-                log.info("job.refused", why="cancelled or rescued before it began")
-            except asyncio.CancelledError:
-                log.info("job.dropped", why="cancelled, rescued or shutting down")
-                raise
-            except Exception:
-                # Not even the failure could be recorded: the lease runs out and the document is rescued.
-                log.exception("job.abandoned")
+        structlog.contextvars.bind_contextvars(**ids, run=claim.run, attempt=claim.attempt + 1)
+        try:
+            async with self._turnstile.passing(alone=claim.crashes > 0, patience_s=PATIENCE_S):
+                await self._steps(claim)
+        except (Impatient, HeldUp):
+            self._usual_ms = QUICK_MS
+            await self._give_back([claim.ref])
+        except NotOurs:
+            log.info("job.refused", why="cancelled or rescued before it began")
+        except asyncio.CancelledError:
+            log.info("job.dropped", why="cancelled, rescued or shutting down")
+            raise
+        except Exception:
+            # Not even the failure could be recorded: the lease runs out and the document is rescued.
+            log.exception("job.abandoned")
 
     async def _steps(self, claim: Claim) -> None:
         began = time.perf_counter()
@@ -260,6 +261,9 @@ class Worker:
         )
 
     async def _take_process(self) -> None:
+        if not self._processes.locked():
+            await self._processes.acquire()  # at once; a timer for each document would cost 10 us
+            return
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await self._processes.acquire()
