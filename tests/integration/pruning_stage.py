@@ -1,6 +1,6 @@
 """Documents, their blobs and a pruner whose clock is ahead, on real servers of their own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -134,6 +134,10 @@ class Stage:
 
     async def has(self, key: str) -> bool:
         return await self.blobs.size(key) is not None
+
+    async def left(self, keys: Collection[str]) -> list[str]:
+        """Return those of these blobs that are there still."""
+        return [key for key in keys if await self.has(key)]
 
     def _clock(self) -> int:
         return now_ms() + self.ahead_ms
