@@ -54,6 +54,11 @@ class Layout:
         """Return what stands in the margin (points) or beyond the page."""
         return [run for run in self.runs if not self._inside(run, margin - TOLERANCE_PT)]
 
+    def beside(self, margin: float) -> list[Run]:
+        """Return what stands in the margin (points) to the left or to the right."""
+        least = margin - TOLERANCE_PT
+        return [run for run in self.runs if run.left < least or run.right > self.pages[run.page][0] - least]
+
     def _inside(self, run: Run, margin: float) -> bool:
         width, height = self.pages[run.page]
         return (

@@ -21,11 +21,6 @@ from generator.core import Engines, Rendered, RenderRequest, generate
 from generator.renderers.docx.output import CELL_END, GRID_START
 
 
-@pytest.fixture(scope="module")
-def engines() -> Engines:
-    return Engines()
-
-
 def template(build: Callable[[Document], object]) -> bytes:
     document = docx.Document()
     build(document)

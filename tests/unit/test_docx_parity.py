@@ -1,21 +1,15 @@
 """The shipped Word templates say what the shipped PDFs say: the same words for the same data, in every language."""
 
-import io
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
 
-import docx
-import pypdf
 import pytest
-from docx.oxml.xmlchemy import BaseOxmlElement
 
-from contracts.errors import DocumentFailed
-from generator.core import Engines, Rendered, RenderRequest, generate
-from generator.shipped import load_shipped
+from generator.core import Engines
+from tests.shipped_templates import SHIPPED, refuses, render
+from tests.unit.word_parity import difference
 
-SHIPPED = {template.name: template for template in load_shipped()}
 INVOICE, REPORT = SHIPPED["invoice"].sample, SHIPPED["report"].sample
 SELLER = {"name": "Blue Harbour", "address": "12 Quay Street", "vat": "IE1", "email": "a@b.ie", "phone": "+353 1 2"}
 BARE_INVOICE = {"number": "7", "date": "2026-03-01", "seller": {"name": "A"}, "buyer": {"name": "B"}}
@@ -146,42 +140,10 @@ REFUSED: list[tuple[str, dict[str, object], str]] = [
     ("report", {"sections": [{"title": "T"}, {"title": "T", "chart": "pie"}]}, "sections[1].chart"),
 ]
 CASES = [("invoice", name) for name in INVOICES] + [("report", name) for name in REPORTS]
-_PAGE_NUMBER = re.compile(r"(?:Page|Стр\.)\s*\d+\s*(?:of|из)\s*\d+")
 #: In the contents of a PDF: dots and the page's number.
-_LEADER = re.compile(r"(?: ?\.){4,}\s*\d*")
-#: What the sample report, the only one of two pages, says again on its second: the footer, and a table's header.
-REPEATED = Counter("sales in the first quarter date client product amount, eur".split())
-
-
-@pytest.fixture(scope="module")
-def engines() -> Engines:
-    return Engines()
-
-
-def render(engines: Engines, name: str, data: object, output_format: str, locale: str) -> Rendered:
-    content = json.dumps(data).encode()
-    return generate(RenderRequest(SHIPPED[name].bundle, content, output_format, 1_772_323_200_000, locale), engines)
-
-
-def words(text: str) -> Counter[str]:
-    """Count words: case aside, since a PDF holds small capitals as capitals."""
-    return Counter(_LEADER.sub(" ", _PAGE_NUMBER.sub(" ", text)).casefold().split())
-
-
-def pdf_text(content: bytes) -> str:
-    return "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(content)).pages)
-
-
-def docx_text(content: bytes) -> str:
-    document = docx.Document(io.BytesIO(content))
-    last = document.sections[0]
-    roots = (document.element.body, last.header._element, last.footer._element)
-    paragraphs = [paragraph for root in roots for paragraph in root.iter("{*}p")]
-    return "\n".join("".join(_shown(element) for element in one.iter("{*}t", "{*}br")) for one in paragraphs)
-
-
-def _shown(element: BaseOxmlElement) -> str:
-    return element.text or "" if element.tag.endswith("}t") else "\n"
+LEADER = re.compile(r"(?: ?\.){4,}\s*\d*")
+#: What the sample report, the only one of two pages, says again on its second: a table's header.
+REPEATED = Counter("date client product amount, eur".split())
 
 
 @pytest.mark.parametrize("locale", ["en", "en-US", "ru"])
@@ -189,9 +151,9 @@ def _shown(element: BaseOxmlElement) -> str:
 def test_word_says_what_the_pdf_says(engines: Engines, name: str, case: str, locale: str) -> None:
     data = {"invoice": INVOICES, "report": REPORTS}[name][case]
     pdf, word = (render(engines, name, data, output_format, locale) for output_format in ("pdf", "docx"))
-    said, written = words(pdf_text(pdf.content)), words(docx_text(word.content))
-    assert written - said == Counter()
-    assert said - written <= (REPEATED if pdf.pages == 2 else Counter())
+    only_word, only_pdf = difference(pdf, word, LEADER)
+    assert only_word == Counter()
+    assert only_pdf <= (REPEATED if pdf.pages == 2 else Counter())
     assert word.warnings == pdf.warnings
 
 
@@ -200,7 +162,4 @@ def test_word_says_what_the_pdf_says(engines: Engines, name: str, case: str, loc
 def test_word_refuses_what_the_pdf_refuses(
     engines: Engines, name: str, changes: dict[str, object], path: str, output_format: str
 ) -> None:
-    with pytest.raises(DocumentFailed) as refused:
-        render(engines, name, {**SHIPPED[name].sample, **changes}, output_format, "en")
-    assert (refused.value.code, refused.value.error.data_path) == ("data_invalid", path)
-    assert refused.value.message.startswith(f"`{path}` is ") and refused.value.message.endswith(" is needed.")
+    refuses(engines, name, {**SHIPPED[name].sample, **changes}, path, output_format)

@@ -1,20 +1,14 @@
 """The shipped Word letters, certificates and contracts say what the PDFs say, for the same data, in every language."""
 
-import io
-import json
 import re
 from collections import Counter
 
-import docx
-import pypdf
 import pytest
-from docx.oxml.xmlchemy import BaseOxmlElement
 
-from contracts.errors import DocumentFailed
-from generator.core import Engines, Rendered, RenderRequest, generate
-from generator.shipped import load_shipped
+from generator.core import Engines
+from tests.shipped_templates import SHIPPED, refuses, render
+from tests.unit.word_parity import difference
 
-SHIPPED = {template.name: template for template in load_shipped()}
 LETTER = {"sender": {"name": "Blue Harbour"}, "recipient": {"name": "Acme GmbH"}, "paras": "Words."}
 CERTIFICATE = {"recipient": "Harbour Logistics Team"}
 CONTRACT = {"title": "Lease", "parties": [{"name": "Blue Harbour"}], "sections": [{"title": "Rent"}]}
@@ -128,52 +122,15 @@ REFUSED: list[tuple[str, dict[str, object], str]] = [
     ("contract", section(price={"total": "free"}), "sections[0].price.total"),
     ("contract", section(price={"vat_rate": "some"}), "sections[0].price.vat_rate"),
 ]
-_PAGE_NUMBER = re.compile(r"(?:Page|Стр\.)\s*\d+\s*(?:of|из)\s*\d+")
 #: Lines to write on, in Word.
-_BLANK = re.compile("_{2,}")
-
-
-@pytest.fixture(scope="module")
-def engines() -> Engines:
-    return Engines()
-
-
-def render(engines: Engines, name: str, data: object, output_format: str, locale: str) -> Rendered:
-    content = json.dumps(data).encode()
-    return generate(RenderRequest(SHIPPED[name].bundle, content, output_format, 1_772_323_200_000, locale), engines)
-
-
-def words(text: str) -> Counter[str]:
-    """Count words: case aside, since a PDF holds small capitals as capitals."""
-    return Counter(_BLANK.sub(" ", _PAGE_NUMBER.sub(" ", text)).casefold().split())
-
-
-def pdf_words(content: bytes) -> Counter[str]:
-    return words("\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(content)).pages))
-
-
-def docx_words(content: bytes, pages: int) -> Counter[str]:
-    """Count what so many pages show: the head and the foot of each, too."""
-    document = docx.Document(io.BytesIO(content))
-    section = document.sections[0]
-    later = [section.header, section.footer]
-    first = [section.first_page_header, section.first_page_footer]
-    edges = (first if section.different_first_page_header_footer else later) + later * (pages - 1)
-    roots = (document.element.body, *(edge._element for edge in edges))
-    paragraphs = [paragraph for root in roots for paragraph in root.iter("{*}p")]
-    return words("\n".join("".join(map(_shown, one.iter("{*}t", "{*}br", "{*}tab"))) for one in paragraphs))
-
-
-def _shown(element: BaseOxmlElement) -> str:
-    return element.text or "" if element.tag.endswith("}t") else "\n"
+BLANK = re.compile("_{2,}")
 
 
 @pytest.mark.parametrize("locale", ["en", "en-US", "ru"])
 @pytest.mark.parametrize(("name", "case"), [(name, case) for name in CASES for case in CASES[name]])
 def test_word_says_what_the_pdf_says(engines: Engines, name: str, case: str, locale: str) -> None:
     pdf, word = (render(engines, name, CASES[name][case], output_format, locale) for output_format in ("pdf", "docx"))
-    said, written = pdf_words(pdf.content), docx_words(word.content, pdf.pages or 1)
-    assert (written - said, said - written) == (Counter(), Counter())
+    assert difference(pdf, word, BLANK) == (Counter(), Counter())
     assert word.warnings == pdf.warnings
 
 
@@ -182,7 +139,4 @@ def test_word_says_what_the_pdf_says(engines: Engines, name: str, case: str, loc
 def test_word_refuses_what_the_pdf_refuses(
     engines: Engines, name: str, data: dict[str, object], path: str, output_format: str
 ) -> None:
-    with pytest.raises(DocumentFailed) as refused:
-        render(engines, name, data, output_format, "en")
-    assert (refused.value.code, refused.value.error.data_path) == ("data_invalid", path)
-    assert refused.value.message.startswith(f"`{path}` is ") and refused.value.message.endswith(" is needed.")
+    refuses(engines, name, data, path, output_format)

@@ -15,11 +15,6 @@ from generator.sandbox import RenderPool, SandboxLimits
 TWO_PAGES = b'#set page(width: 200pt, height: 100pt, fill: rgb("#ff0000"))\nOne #pagebreak() Two'
 
 
-@pytest.fixture(scope="module")
-def engines() -> Engines:
-    return Engines()
-
-
 def pdf_of(source: bytes, engines: Engines) -> bytes:
     return generate(RenderRequest(TemplateBundle.of_file("typst", source), b"{}", "pdf"), engines).content
 

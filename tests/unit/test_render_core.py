@@ -11,11 +11,6 @@ from contracts.templates import TemplateBundle, TemplateManifest, TemplateSource
 from generator.core import Engines, RenderRequest, generate
 
 
-@pytest.fixture(scope="module")
-def engines() -> Engines:
-    return Engines()
-
-
 def hello() -> TemplateBundle:
     source = TemplateSource(engine="typst", file="main.typ", formats=("pdf", "png", "svg"))
     return TemplateBundle(TemplateManifest(sources=(source,)), {"main.typ": b"Hello"})

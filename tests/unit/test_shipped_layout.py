@@ -1,17 +1,13 @@
 """What the shipped PDFs print stays readable: ugly data neither overlaps nor leaves the page."""
 
-import json
 from typing import Any
 
 import pytest
 
-from generator.core import Engines, RenderRequest, generate
-from generator.shipped import load_shipped
-from tests.pdf_layout import Layout, layout_of
+from generator.core import Engines
+from tests.pdf_layout import Layout
+from tests.shipped_templates import SHIPPED, flaws, printed
 
-SHIPPED = {template.name: template for template in load_shipped()}
-MARGIN_PT = 18 / 25.4 * 72
-BOTTOM_PT = 20
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaftswesen"
 WIDE = "W" * 90
 HUGE = 123456789012.34
@@ -112,26 +108,6 @@ REPORTS: dict[str, dict[str, Any]] = {
         ]
     },
 }
-
-
-@pytest.fixture(scope="module")
-def engines() -> Engines:
-    return Engines()
-
-
-def printed(engines: Engines, name: str, data: dict[str, Any], locale: str) -> Layout:
-    request = RenderRequest(SHIPPED[name].bundle, json.dumps(data).encode(), "pdf", 1_772_323_200_000, locale)
-    return layout_of(generate(request, engines).content)
-
-
-def flaws(layout: Layout) -> list[str]:
-    """Name what is printed over something else, or in the margins (the footer stands in the one at the bottom)."""
-    over = [f"page {one.page + 1}: {one.text!r} over {other.text!r}" for one, other in layout.overlapping()]
-    out = [f"page {run.page + 1}: {run.text!r} in the margin" for run in layout.outside(BOTTOM_PT)]
-    width = [
-        run for run in layout.runs if run.left < MARGIN_PT - 1 or run.right > layout.pages[run.page][0] - MARGIN_PT + 1
-    ]
-    return over + out + [f"page {run.page + 1}: {run.text!r} beside the text" for run in width]
 
 
 @pytest.mark.parametrize("locale", ["en", "ru"])

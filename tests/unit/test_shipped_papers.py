@@ -1,7 +1,6 @@
 """Letters, certificates and contracts: what data they take, how they number, compute and fill their pages."""
 
 import io
-import json
 from typing import Any
 
 import docx
@@ -10,26 +9,15 @@ import pytest
 
 from app.services.data_schema import DataSchemas
 from contracts.errors import Invalid
-from generator.core import Engines, Rendered, RenderRequest, generate
-from generator.shipped import load_shipped
+from generator.core import Engines, Rendered
+from tests.shipped_templates import SHIPPED, render
 
-SHIPPED = {template.name: template for template in load_shipped()}
 NAMES = ("letter", "certificate", "contract")
-
-
-@pytest.fixture(scope="module")
-def engines() -> Engines:
-    return Engines()
 
 
 @pytest.fixture(scope="module")
 def schemas() -> DataSchemas:
     return DataSchemas()
-
-
-def render(engines: Engines, name: str, data: object, output_format: str = "pdf", locale: str = "en") -> Rendered:
-    content = json.dumps(data).encode()
-    return generate(RenderRequest(SHIPPED[name].bundle, content, output_format, 1_772_323_200_000, locale), engines)
 
 
 def pages_of(rendered: Rendered) -> list[str]:

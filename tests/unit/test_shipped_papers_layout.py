@@ -5,11 +5,8 @@ from typing import Any
 import pytest
 
 from generator.core import Engines
-from tests.pdf_layout import Layout
-from tests.unit.test_shipped_layout import SHIPPED, printed
+from tests.shipped_templates import SHIPPED, flaws, printed
 
-MARGIN_PT = 18 / 25.4 * 72
-BOTTOM_PT = 20
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaftswesen"
 WIDE, CYRILLIC, SHORT_WIDE = "W" * 90, "Щ" * 90, "W" * 36
 SENTENCE = "An agreement on the storage and handling of goods in transit."
@@ -107,22 +104,6 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {**contract("word"), "parties": [party(" ".join([SENTENCE] * 20))] * 3},
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def engines() -> Engines:
-    return Engines()
-
-
-def flaws(layout: Layout) -> list[str]:
-    over = [f"page {one.page + 1}: {one.text!r} over {other.text!r}" for one, other in layout.overlapping()]
-    out = [f"page {run.page + 1}: {run.text!r} in the margin" for run in layout.outside(BOTTOM_PT)]
-    beside = [
-        f"page {run.page + 1}: {run.text!r} beside the text"
-        for run in layout.runs
-        if run.left < MARGIN_PT - 1 or run.right > layout.pages[run.page][0] - MARGIN_PT + 1
-    ]
-    return over + out + beside
 
 
 @pytest.mark.parametrize("locale", ["en", "ru"])

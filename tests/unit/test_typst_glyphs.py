@@ -12,11 +12,6 @@ from generator.shipped import load_shipped
 DATA = '#json("data.json").x'
 
 
-@pytest.fixture(scope="module")
-def engines() -> Engines:
-    return Engines()
-
-
 def warned(
     engines: Engines,
     source: str,

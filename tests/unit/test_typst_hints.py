@@ -7,11 +7,6 @@ from contracts.templates import TemplateBundle
 from generator.core import Engines, RenderRequest, generate
 
 
-@pytest.fixture(scope="module")
-def engines() -> Engines:
-    return Engines()
-
-
 @pytest.mark.parametrize(
     ("source", "words"),
     [

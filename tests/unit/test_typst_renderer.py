@@ -13,11 +13,6 @@ from generator.renderers.registry import FONTS
 from generator.renderers.typst import BUNDLES_ON_DISK, TypstRenderer
 
 
-@pytest.fixture(scope="module")
-def engines() -> Engines:
-    return Engines()
-
-
 def render(engines: Engines, source: str, data: object = None, **files: bytes) -> Rendered:
     bundle = TemplateBundle.of_file("typst", source.encode())
     both = TemplateBundle(
