@@ -19,7 +19,6 @@ class ApiSettings(SharedSettings):
     allow_simulate: bool = Field(False, description="Let members use options.simulate, not only admins")
     idempotency_ttl_s: int = Field(86_400, ge=60, description="How long an Idempotency-Key is remembered")
     results_ttl_s: int | None = Field(604_800, description="How long results are kept by default; null keeps them")
-    history_months: int | None = Field(13, ge=1, description="How long documents stay in lists; null keeps them")
     deliveries_days: int | None = Field(90, ge=1, description="How long webhook attempts are kept; null keeps them")
     drain_s: float = Field(8, ge=0, description="How long running requests may finish after SIGTERM")
     shutdown_delay_s: float = Field(

@@ -36,7 +36,10 @@ from generator.delivery.loop import DeliverLimits
 from generator.gauges import QueueGauges
 from generator.loops import Loop, Loops
 from generator.maintenance.heartbeat import Heartbeat, RenderProcess
+from generator.maintenance.pruner import Pruner, PrunerMetrics
+from generator.maintenance.pruning import pruning_over
 from generator.maintenance.rescuer import Rescuer
+from generator.maintenance.retention import Retention
 from generator.maintenance.scheduler import Scheduler
 from generator.payloads import DeliveryData
 from generator.repository import HistoryRepository
@@ -108,6 +111,12 @@ class Generator:
             self.scripts, self.clickhouse, self.blobs, lease, ShipperSettings(live_ttl_s=self.settings.live_ttl_s)
         )
 
+    def _pruner(self) -> Pruner:
+        retention = Retention.of(self.settings.inputs_ttl_s, self.settings.history_months)
+        pruning = pruning_over(self.scripts, self.clickhouse, self.blobs, retention)
+        lease = RoleLease(self.redis, self.scripts.prefix, role="pruner", holder=self.name)
+        return Pruner(pruning, lease, PrunerMetrics(self.metrics.registry), self.settings.prune_every_s)
+
     def loops(self) -> dict[str, Loop]:
         """Return this process's loops by name, as its roles ask."""
         work = partial(self.worker.run, self.shutdown.asked, self.shutdown.hurried)
@@ -115,7 +124,11 @@ class Generator:
             "render": {"worker": work, "heartbeat": self._heartbeat().run},
             "deliver": {"deliverer": self.deliverer.run},
             "ship": {"shipper": self.shipper.run},
-            "maintain": {"rescuer": Rescuer(self.queue).run, "scheduler": Scheduler(self.queue).run},
+            "maintain": {
+                "rescuer": Rescuer(self.queue).run,
+                "scheduler": Scheduler(self.queue).run,
+                "pruner": self._pruner().run,
+            },
         }
         gauges = QueueGauges(self.metrics.registry, self.queue, self.deliveries, self.shipper)
         chosen = {name: loop for role, loops in by_role.items() if role in self.roles for name, loop in loops.items()}

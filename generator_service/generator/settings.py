@@ -30,6 +30,12 @@ class GeneratorSettings(SharedSettings):
     session_ttl_s: int = Field(43_200, ge=60, description="How long a login to the panel lasts")
     logins_per_minute: int = Field(10, ge=1, description="Failed logins to the panel per client address; then 429")
     live_ttl_s: int = Field(3600, ge=60, description="How long Redis keeps an ended document before history answers")
+    inputs_ttl_s: int | None = Field(
+        604_800, ge=60, description="How long inputs are kept for retries after a document has ended; null keeps them"
+    )
+    prune_every_s: float = Field(
+        3600, ge=1, description="How often expired results, inputs and other leftovers are looked for"
+    )
 
     @field_validator("roles")
     @classmethod

@@ -50,6 +50,7 @@ class SharedSettings(BaseSettings):
     webhook_allow_hosts: str = Field(
         "", description="Hosts webhooks may reach anyway, e.g. backend:8080,hooks.internal"
     )
+    history_months: int | None = Field(13, ge=1, description="How long documents stay in lists; null keeps them")
 
     fault: str = Field("", description="For tests: kill the process at named steps (docs/chaos.md)")
 

@@ -1,6 +1,6 @@
 """Documents, their blobs and a pruner whose clock is ahead, on real servers of their own."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -9,24 +9,18 @@ from prometheus_client import CollectorRegistry
 from backends.blobs import BlobStore, FileBlobStore
 from backends.clickhouse import ClickHouse
 from backends.deliveries import Deliveries
-from backends.event_log import EventLog
 from backends.queue import Claim, Completion, DocumentQueue, Failure
 from backends.role_lease import RoleLease
 from backends.scripts import Scripts
-from backends.standings import LiveStandings
 from backends.template_store import TemplateStore
 from contracts.deliveries import DeliveryAttempt
 from contracts.documents import Result
 from contracts.errors import DocumentError
 from contracts.ids import now_ms
 from contracts.jobs import Callback, GenerationJob, result_key
-from generator.input_keeper import InputKeeper
 from generator.maintenance.pruner import Pruner, PrunerMetrics
-from generator.maintenance.pruning import Pruning
+from generator.maintenance.pruning import Pruning, pruning_over
 from generator.maintenance.retention import DAY_MS, Retention
-from generator.maintenance.standings import Standings
-from generator.maintenance.template_references import TemplateReferences
-from generator.repository import HistoryRepository
 from generator.shipper import Shipper, ShipperSettings
 from tests.integration.history_servers import job
 
@@ -53,7 +47,7 @@ class Stage:
 
     def pruning(self, retention: Retention | None = None, blobs: BlobStore | None = None) -> Pruning:
         return pruning_over(
-            self.scripts, self.clickhouse, blobs or self.blobs, self._clock, retention or Retention(templates_ms=0)
+            self.scripts, self.clickhouse, blobs or self.blobs, retention or Retention(templates_ms=0), self._clock
         )
 
     def pruner(self, pruning: Pruning | None = None, holder: str = "") -> Pruner:
@@ -141,16 +135,6 @@ class Stage:
 
     def _clock(self) -> int:
         return now_ms() + self.ahead_ms
-
-
-def pruning_over(
-    scripts: Scripts, clickhouse: ClickHouse, blobs: BlobStore, clock_ms: Callable[[], int], retention: Retention
-) -> Pruning:
-    history = HistoryRepository(clickhouse)
-    store, events = TemplateStore(scripts), EventLog(scripts)
-    references = TemplateReferences(store, history, events, retention, clock_ms)
-    standings = Standings(LiveStandings(scripts), history)
-    return Pruning(blobs, standings, references, InputKeeper(scripts, blobs), retention, clock_ms)
 
 
 async def prune_with(pruning: Pruning) -> set[str]:

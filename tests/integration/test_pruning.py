@@ -13,9 +13,10 @@ from backends.scripts import Scripts
 from contracts.errors import HistoryUnavailable, QueueUnavailable
 from contracts.ids import new_id, now_ms
 from contracts.jobs import input_key, result_key
+from generator.maintenance.pruning import pruning_over
 from generator.maintenance.retention import DAY_MS, HOUR_MS, Retention
 from tests.integration.history_servers import Server, free_port, fresh_database, fresh_prefix
-from tests.integration.pruning_stage import HOOK, WEEK_MS, Stage, prune_with, pruning_over
+from tests.integration.pruning_stage import HOOK, WEEK_MS, Stage, prune_with
 
 LATER_MS = 5 * HOUR_MS
 LIVE = pytest.mark.parametrize("live", [True, False], ids=["in Redis", "in history"])
@@ -194,12 +195,16 @@ async def test_what_nobody_knows_stays_as_long_as_history_is_kept(stage: Stage) 
     assert await stage.has("results/somebody-elses/1"), "its name is no document's"
 
 
+def much_later() -> int:
+    return now_ms() + 900 * DAY_MS
+
+
 async def test_without_history_nothing_is_removed(stage: Stage) -> None:
     claim = await stage.start()
     key = await stage.complete(claim, expires_in_ms=HOUR_MS)
     await stage.forget(claim.job.document_id)
     away = ClickHouse(f"http://127.0.0.1:{free_port()}/presswork")
-    pruning = pruning_over(stage.scripts, away, stage.blobs, lambda: now_ms() + 900 * DAY_MS, Retention())
+    pruning = pruning_over(stage.scripts, away, stage.blobs, Retention(), much_later)
     with pytest.raises(HistoryUnavailable):
         await prune_with(pruning)
     await away.close()
@@ -210,8 +215,7 @@ async def test_without_redis_nothing_is_removed(stage: Stage) -> None:
     claim = await stage.start()
     key = await stage.complete(claim, expires_in_ms=HOUR_MS)
     away: Redis = connect_redis(f"redis://127.0.0.1:{free_port()}/0", timeout_s=1)
-    clock = lambda: now_ms() + 900 * DAY_MS  # noqa: E731
-    pruning = pruning_over(Scripts(away), stage.clickhouse, stage.blobs, clock, Retention())
+    pruning = pruning_over(Scripts(away), stage.clickhouse, stage.blobs, Retention(), much_later)
     with pytest.raises(QueueUnavailable):
         await prune_with(pruning)
     await away.aclose()

@@ -9,12 +9,18 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from backends.blobs import BlobStore, StoredBlob
+from backends.clickhouse import ClickHouse
+from backends.event_log import EventLog
+from backends.scripts import Scripts
+from backends.standings import LiveStandings
+from backends.template_store import TemplateStore
 from contracts.ids import now_ms
 from contracts.standing import Standing
 from generator.input_keeper import InputKeeper
 from generator.maintenance.retention import HOUR_MS, Reason, Retention, why_input_goes, why_result_goes
 from generator.maintenance.standings import Standings
 from generator.maintenance.template_references import TemplateReferences, digest_of
+from generator.repository import HistoryRepository
 
 #: Blobs that are judged in one step: one call of Redis and at most one of ClickHouse.
 STEP = 250
@@ -112,6 +118,21 @@ class Pruning:
         under_way = [str(id_) for id_, standing in standings.items() if not standing.ended]
         if under_way:
             await self._inputs.keep(under_way)
+
+
+def pruning_over(
+    scripts: Scripts,
+    clickhouse: ClickHouse,
+    blobs: BlobStore,
+    retention: Retention,
+    clock_ms: Callable[[], int] = now_ms,
+) -> Pruning:
+    """Wire pruning over servers, for the generator and for `presswork doctor`."""
+    history = HistoryRepository(clickhouse)
+    store, events = TemplateStore(scripts), EventLog(scripts)
+    templates = TemplateReferences(store, history, events, retention, clock_ms)
+    standings = Standings(LiveStandings(scripts), history)
+    return Pruning(blobs, standings, templates, InputKeeper(scripts, blobs), retention, clock_ms)
 
 
 def _document_id(key: str) -> UUID | None:
