@@ -1,4 +1,4 @@
-"""How long a result's bytes are promised: past `expires_at`, and never less than a day after the webhook has settled."""
+"""How long bytes are promised: past `expires_at`, and never less than a day after the webhook has settled."""
 
 import pytest
 
