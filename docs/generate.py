@@ -87,7 +87,6 @@ SET_BY_UP = {
     "admin_key",
     "public_url",
     "host",
-    "drain_s",
 }
 
 

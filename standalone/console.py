@@ -5,7 +5,9 @@ survives the supervisor.
 """
 
 import contextlib
+import errno
 import json
+import os
 import shutil
 import threading
 from collections import deque
@@ -19,6 +21,10 @@ CHUNK = 1 << 16
 NAME_WIDTH = 10
 DIM, RED, YELLOW, PLAIN = "\x1b[2m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
 COLOURS = {"warning": YELLOW, "error": RED, "critical": RED}
+
+
+#: What a terminal that is closed answers (write(2)); a file that the output goes to may only be full for a while.
+CLOSED = (errno.EPIPE, errno.EIO, errno.EBADF)
 
 
 @dataclass
@@ -39,13 +45,23 @@ class Tail:
         return [line.decode(errors="replace") for line in lines]
 
     def rotate(self, limit_bytes: int) -> None:
-        """Copy a file that has grown too large aside and empty it. Its writers append, so they go on at its start."""
+        """Copy a file that has grown too large aside and empty it. Its writers append, so they go on at its start.
+
+        Where there is no room for the copy it is emptied all the same: logs must not fill a disk.
+        """
         if self.offset > limit_bytes:
-            previous(self.path).touch(mode=0o600)
-            shutil.copyfile(self.path, previous(self.path))
+            self._copy_aside()
             with open(self.path, "r+b") as file:
                 file.truncate()
             self.offset = 0
+
+    def _copy_aside(self) -> None:
+        aside = previous(self.path)
+        try:
+            aside.touch(mode=0o600)
+            shutil.copyfile(self.path, aside)
+        except OSError:
+            aside.unlink(missing_ok=True)
 
 
 class Console(threading.Thread):
@@ -102,9 +118,10 @@ class Console(threading.Thread):
         try:
             self._out.write(text)
             self._out.flush()
-        except (OSError, ValueError):
-            # The terminal is closed: the files still have it all.
-            self._closed.set()
+        except (OSError, ValueError) as error:
+            # The files still have it all.
+            if isinstance(error, ValueError) or error.errno in CLOSED:
+                self._closed.set()
 
     def _line(self, name: str, line: str) -> str:
         return pretty_line(name, line) if self._pretty else line
@@ -127,6 +144,23 @@ def pretty_line(name: str, line: str) -> str:
     trace = event.pop("exception", "")
     fields = " ".join(f"{DIM}{key}={PLAIN}{value}" for key, value in event.items())
     return f"{prefix}{DIM}{time}{PLAIN} {colour}{what}{PLAIN} {fields}" + (f"\n{trace}" if trace else "")
+
+
+class LogFile:
+    """A log of this process's own, of which nothing is kept where there is no room: a full disk stops no supervisor."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            os.write(self._descriptor, text.encode())
+
+    def flush(self) -> None:
+        """Do nothing: `write` keeps nothing back."""
+
+    def close(self) -> None:
+        os.close(self._descriptor)
 
 
 def fresh_log(path: Path) -> Path:

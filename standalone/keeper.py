@@ -1,6 +1,11 @@
-"""Keeps one child up: starts it, waits until it is ready, watches it, and starts it again when it dies or freezes."""
+"""Keeps one child up: starts it, waits until it is ready, watches it, and starts it again when it dies or freezes.
+
+Only a child that was never ready can be given up: then something is wrong with this start. One that has worked will
+work again, once the disk has space or the machine has memory: it is started again and again, at growing intervals.
+"""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Mapping
@@ -39,11 +44,16 @@ class ChildSpec:
 
 @dataclass(frozen=True)
 class Patience:
-    """How often to look and when to give up, in seconds and failures. A child up for `settled_s` starts from zero."""
+    """How often to look and how long to wait, in seconds. A child up for `settled_s` starts from zero.
+
+    `failures`: so many in a row end a first start; later they are an error in the log. `ready_backoff_s`: the longest
+    wait for a child that was ready before it failed: something has killed it, and it is missed.
+    """
 
     tick_s: float = 1.0
     start_tick_s: float = 0.05
     first_backoff_s: float = 0.25
+    ready_backoff_s: float = 1.0
     longest_backoff_s: float = 4.0
     settled_s: float = 60.0
     failures: int = 5
@@ -67,28 +77,26 @@ class Keeper:
         self._on_ready = on_ready
         self._patience = patience
         self._process: asyncio.subprocess.Process | None = None
-        self._was_ready = False
+        self._ever_ready = False
 
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
     async def keep(self) -> None:
-        """Keep the child up until cancelled. Raises GaveUp after too many failures in a row."""
+        """Keep the child up until cancelled. Raises GaveUp after too many failures in a row, if it was never ready."""
         loop, failures = asyncio.get_running_loop(), 0
         while True:
             started_at = loop.time()
-            process = await self._start()
-            reason = await self._watch(process)
-            self.ready.clear()
-            self.kill()
-            code = await process.wait()
-            failures = 1 if loop.time() - started_at > self._patience.settled_s else failures + 1
-            hopeless = code == BAD_SETTINGS and not self._was_ready
-            if hopeless or failures >= self._patience.failures:
+            reason, code, was_ready = await self._one_life()
+            settled = was_ready and loop.time() - started_at > self._patience.settled_s
+            failures = 1 if settled else failures + 1
+            hopeless = code == BAD_SETTINGS or failures >= self._patience.failures
+            if hopeless and not self._ever_ready:
                 raise GaveUp(self._last_words(reason, failures))
-            backoff_s = self._backoff_s(failures)
-            self._log.warning("child.failed", reason=reason, failures=failures, restart_in_s=backoff_s)
+            backoff_s = self._backoff_s(failures, was_ready)
+            tell = self._log.error if failures >= self._patience.failures else self._log.warning
+            tell("child.failed", reason=reason, failures=failures, restart_in_s=backoff_s)
             await asyncio.sleep(backoff_s)
 
     def terminate(self) -> None:
@@ -104,6 +112,17 @@ class Keeper:
         """Wait until the child has ended."""
         if self._process:
             await self._process.wait()
+
+    async def _one_life(self) -> tuple[str, int | None, bool]:
+        """Start the child and watch it until it must be replaced; returns why, its exit code, and if it was ready."""
+        try:
+            process = await self._start()
+        except OSError as error:  # no memory for another process, no room for its log
+            return f"could not be started: {error.strerror}", None, False
+        reason, was_ready = await self._watch(process), self.ready.is_set()
+        self.ready.clear()
+        self.kill()
+        return reason, await process.wait(), was_ready
 
     async def _start(self) -> asyncio.subprocess.Process:
         """Start it in a session of its own (Ctrl-C reaches the supervisor only), with its output in its log file."""
@@ -130,17 +149,28 @@ class Keeper:
     async def _until_ready(self, exited: asyncio.Task[int], pid: int) -> str:
         """Return "" once the child is ready, else why it will not be."""
         loop = asyncio.get_running_loop()
-        started_at = loop.time()
-        while not await _finished(exited, self._patience.start_tick_s):
+        started_at = runs_at = loop.time()
+        while not await _finished(exited, self._start_tick_s(loop.time() - started_at)):
             if await self.spec.probe.is_ready(pid):
                 self._log.info("child.ready", pid=pid, after_s=round(loop.time() - started_at, 2))
-                self._was_ready = True
+                self._ever_ready = True
                 self.ready.set()
                 self._on_ready()
                 return ""
-            if loop.time() - started_at > self.spec.start_s:
+            if loop.time() - started_at > self.spec.start_s and not await self._waits():
                 return f"was not ready after {self.spec.start_s:g} s"
+            runs_at = runs_at if is_stopped(pid) else loop.time()
+            if loop.time() - runs_at > self.spec.silence_s:
+                return f"was stopped for {self.spec.silence_s:g} s while it started"
         return _ending(exited.result())
+
+    def _start_tick_s(self, elapsed_s: float) -> float:
+        """Return how long to wait before the next look: a start that takes long is looked at less often."""
+        return min(self._patience.tick_s, max(self._patience.start_tick_s, elapsed_s / 20))
+
+    async def _waits(self) -> bool:
+        """Tell whether a child that has worked before answers: it waits for another one, and so would its successor."""
+        return self._ever_ready and await self.spec.probe.is_alive()
 
     async def _until_silent(self, exited: asyncio.Task[int], pid: int) -> str:
         loop = asyncio.get_running_loop()
@@ -157,8 +187,9 @@ class Keeper:
                 return f"did not answer for {self.spec.silence_s:g} s"
         return _ending(exited.result())
 
-    def _backoff_s(self, failures: int) -> float:
-        return min(self._patience.first_backoff_s * (1 << (failures - 1)), self._patience.longest_backoff_s)
+    def _backoff_s(self, failures: int, was_ready: bool) -> float:
+        longest_s = self._patience.ready_backoff_s if was_ready else self._patience.longest_backoff_s
+        return min(self._patience.first_backoff_s * (1 << min(failures - 1, 10)), longest_s)
 
     def _signal(self, number: signal.Signals) -> bool:
         if self._process is None or self._process.returncode is not None:
@@ -171,18 +202,30 @@ class Keeper:
 
     def _last_words(self, reason: str, failures: int) -> str:
         times = "" if failures == 1 else f", {failures} times in a row"
-        lines = self._log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
+        lines: list[str] = []
+        with contextlib.suppress(OSError):
+            lines = self._log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
         tail = "\n".join(f"    {line}" for line in lines)
         return f"{self.spec.name} {reason}{times}. The end of {self._log_file}:\n{tail}"
 
 
 def cpu_seconds(pid: int) -> float:
     """Return the processor time that a process has used; 0 where /proc does not tell."""
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+
+
+def is_stopped(pid: int) -> bool:
+    """Tell whether somebody has stopped (SIGSTOP) a process; no where /proc does not tell."""
+    return _stat(pid)[:1] == ["T"]
+
+
+def _stat(pid: int) -> list[str]:
+    """Read the fields of /proc/pid/stat (proc(5)) after the name."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return []
 
 
 async def _finished(exited: asyncio.Task[int], limit_s: float) -> bool:

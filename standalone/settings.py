@@ -41,6 +41,7 @@ class UpSettings(BaseSettings):
     clickhouse_networks: str = ""
     allow_unsafe_redis: bool = False
     ready_file: Path | None = None
+    drain_s: float = Field(3, ge=0)
 
     @property
     def dial_host(self) -> str:

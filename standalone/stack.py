@@ -23,9 +23,6 @@ PLAIN_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY
 # A database that is busy is not frozen: killing one costs more than waiting for it.
 SERVER_SILENCE_S = 15.0
 
-# All is over within 10 s: what a worker cannot finish in this time it gives back to the queue.
-DRAIN_S = "3"
-
 # Accepting (the API and Redis) goes first.
 NICENESS = {"generator": 5, "clickhouse": 10}
 
@@ -51,7 +48,6 @@ def build_stack(settings: UpSettings, data: DataDir, environment: Mapping[str, s
     instance = secrets.token_hex(8)
     admin_key = settings.admin_key or data.admin_key()
     shared = {
-        "PRESSWORK_DRAIN_S": DRAIN_S,
         **environment,
         **_secret(settings, data),
         "PRESSWORK_ADMIN_KEY": admin_key,

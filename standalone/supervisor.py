@@ -15,7 +15,9 @@ Pids = dict[str, int]
 
 
 class Supervisor:
-    """Owns the children of one start. `grace_s` is what each wave gets between SIGTERM and SIGKILL."""
+    """Owns the children of one start. `drain_s`: how long each wave may finish what it has in hand after SIGTERM; then
+    a second SIGTERM says: give it back. `give_back_s` later comes SIGKILL.
+    """
 
     def __init__(
         self,
@@ -24,12 +26,13 @@ class Supervisor:
         log: FilteringBoundLogger,
         *,
         on_ready: Callable[[Pids], None],
-        grace_s: Sequence[float] = (3.0, 6.0),
+        drain_s: Sequence[float] = (0.0, 3.0),
+        give_back_s: float = 3.0,
         patience: Patience | None = None,
     ) -> None:
         self._log = log
         self._on_ready = on_ready
-        self._grace_s = grace_s
+        self._drain_s, self._give_back_s = drain_s, give_back_s
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._tasks: dict[Keeper, asyncio.Task[None]] = {}
@@ -52,7 +55,7 @@ class Supervisor:
                 burying.cancel()
 
     def stop(self) -> None:
-        """Ask for the end. The second time, without grace."""
+        """Ask for the end. The second time, what runs is given back at once."""
         if self._stop.is_set():
             self._hurry.set()
         self._stop.set()
@@ -94,20 +97,25 @@ class Supervisor:
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        for wave, grace_s in zip(reversed(self._waves), reversed(self._grace_s), strict=True):
-            await self._stop_wave(wave, grace_s)
+        for wave, drain_s in zip(reversed(self._waves), reversed(self._drain_s), strict=True):
+            await self._stop_wave(wave, drain_s)
 
-    async def _stop_wave(self, wave: Sequence[Keeper], grace_s: float) -> None:
-        for keeper in wave:
-            keeper.terminate()
-        gone = asyncio.create_task(self._all_gone(wave))
-        hurry = asyncio.create_task(self._hurry.wait())
-        await asyncio.wait([gone, hurry], timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+    async def _stop_wave(self, wave: Sequence[Keeper], drain_s: float) -> None:
+        gone, hurry = asyncio.create_task(self._all_gone(wave)), asyncio.create_task(self._hurry.wait())
+        self._terminate(wave)
+        await asyncio.wait([gone, hurry], timeout=drain_s, return_when=asyncio.FIRST_COMPLETED)
+        if drain_s and not gone.done():
+            self._terminate(wave)
+        await asyncio.wait([gone], timeout=self._give_back_s)
         hurry.cancel()
         for keeper in wave:
             if keeper.kill():
-                self._log.warning("child.killed", child=keeper.spec.name, grace_s=grace_s)
+                self._log.warning("child.killed", child=keeper.spec.name, after_s=drain_s + self._give_back_s)
         await gone
+
+    def _terminate(self, wave: Sequence[Keeper]) -> None:
+        for keeper in wave:
+            keeper.terminate()
 
     async def _all_gone(self, wave: Sequence[Keeper]) -> None:
         for keeper in wave:

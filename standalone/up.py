@@ -7,13 +7,13 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from backends.embedded.private_files import write_private
-from standalone.console import Console, fresh_log
+from standalone.console import Console, LogFile, fresh_log
 from standalone.data_dir import DataDir, locked
 from standalone.errors import StartRefused
 from standalone.ports import require_free
@@ -45,9 +45,15 @@ async def _up(settings: UpSettings, data: DataDir, started_at: float) -> None:
     logs = {name: fresh_log(data.logs / f"{name}.log") for name in (*names, "supervisor")}
     console = Console(logs, sys.stdout, pretty=_pretty(settings), hidden=LOG_FILE_ONLY)
     console.start()
-    with closing(console), open(logs["supervisor"], "a", encoding="utf-8") as file:
+    with closing(console), closing(LogFile(logs["supervisor"])) as own_log:
         herald = Herald(settings, data, stack, console, started_at)
-        supervisor = Supervisor([stack.servers, stack.services], data.logs, _logger(file), on_ready=herald.ready)
+        supervisor = Supervisor(
+            [stack.servers, stack.services],
+            data.logs,
+            _logger(own_log),
+            on_ready=herald.ready,
+            drain_s=(0.0, settings.drain_s),
+        )
         supervisor.stop_on_signals()
         try:
             await supervisor.run()
@@ -104,11 +110,11 @@ def _pretty(settings: UpSettings) -> bool:
     return settings.log_format == "pretty" or (settings.log_format == "auto" and sys.stdout.isatty())
 
 
-def _logger(file: TextIO) -> FilteringBoundLogger:
+def _logger(file: LogFile) -> FilteringBoundLogger:
     """Make the supervisor's own log: the same JSON lines as the services write."""
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     processors: list[Processor] = [structlog.processors.add_log_level, stamp, structlog.processors.JSONRenderer()]
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(file), processors, structlog.make_filtering_bound_logger(logging.INFO)
+        structlog.WriteLogger(cast(TextIO, file)), processors, structlog.make_filtering_bound_logger(logging.INFO)
     )
     return logger

@@ -45,7 +45,9 @@ class Stage:
     logs: Path
     announced: asyncio.Queue[Pids] = field(default_factory=asyncio.Queue)
 
-    def supervisor(self, *waves: list[ChildSpec], grace_s: float = 10, patience: Patience = QUICK) -> Supervisor:
+    def supervisor(
+        self, *waves: list[ChildSpec], drain_s: float = 5, give_back_s: float = 5, patience: Patience = QUICK
+    ) -> Supervisor:
         for spec in (spec for wave in waves for spec in wave):
             (self.logs / f"{spec.name}.log").touch()
         return Supervisor(
@@ -53,7 +55,8 @@ class Stage:
             self.logs,
             structlog.get_logger(),
             on_ready=self.announced.put_nowait,
-            grace_s=[grace_s] * len(waves),
+            drain_s=[drain_s] * len(waves),
+            give_back_s=give_back_s,
             patience=patience,
         )
 
@@ -178,13 +181,84 @@ async def test_settings_that_cannot_work_are_not_tried_again(stage: Stage) -> No
     assert (stage.logs / "api.log").read_text().count("PRESSWORK_LEASE_S") == 1
 
 
-async def test_a_child_that_was_up_for_long_starts_again_with_a_clean_record(stage: Stage) -> None:
-    settled = Patience(**{**vars(QUICK), "settled_s": -1.0})
-    async with stage.running(stage.supervisor([child("api")], patience=settled)) as pids:
-        for _ in range(settled.failures + 1):
-            os.kill(pids["api"], signal.SIGKILL)
-            pids = await stage.announced.get()
-        assert exists(pids["api"])
+@pytest.mark.parametrize("settled_s", [-1.0, 60.0])
+async def test_a_child_that_was_ready_once_is_never_given_up(stage: Stage, settled_s: float) -> None:
+    patience = Patience(**{**vars(QUICK), "settled_s": settled_s})
+    with structlog.testing.capture_logs() as lines:
+        async with stage.running(stage.supervisor([child("api")], patience=patience)) as pids:
+            for _ in range(patience.failures + 1):
+                os.kill(pids["api"], signal.SIGKILL)
+                pids = await stage.announced.get()
+            assert exists(pids["api"])
+    failed = [(line["log_level"], line["failures"]) for line in lines if line["event"] == "child.failed"]
+    assert failed[-1] == (("warning", 1) if settled_s < 0 else ("error", patience.failures + 1))
+
+
+async def test_a_child_that_worked_once_is_tried_again_also_when_it_cannot_start_any_more(stage: Stage) -> None:
+    probe, works = FakeProbe(), stage.logs / "works"
+    works.touch()
+    spec = child("redis", probe, shell(f"[ -e {works} ] && exec sleep 600; echo no space left; exit 2"))
+    async with stage.running(stage.supervisor([spec])) as before:
+        works.unlink()
+        probe.ready = False
+        os.kill(before["redis"], signal.SIGKILL)
+        await until(lambda: (stage.logs / "redis.log").read_text().count("no space left") > QUICK.failures)
+        works.touch()
+        probe.ready = True
+        assert (await stage.announced.get())["redis"] != before["redis"]
+
+
+async def test_a_child_that_worked_once_and_waits_for_another_is_left_to_wait(stage: Stage) -> None:
+    probe = FakeProbe()
+    spec = ChildSpec("api", SLEEPER, probe, dict(os.environ), start_s=0.01)
+    with structlog.testing.capture_logs() as lines:
+        async with stage.running(stage.supervisor([spec])) as before:
+            probe.ready = False
+            os.kill(before["api"], signal.SIGKILL)
+            waiting_from = probe.asked
+            await until(lambda: probe.asked > waiting_from + 20)
+            probe.ready = True
+            await stage.announced.get()
+    assert len([line for line in lines if line["event"] == "child.started"]) == 2
+
+
+async def test_a_child_that_somebody_stopped_while_it_started_is_replaced(stage: Stage) -> None:
+    probe, pids = FakeProbe(ready=False), stage.logs / "pids"
+    pids.touch()
+    task = asyncio.create_task(
+        stage.supervisor([child("redis", probe, shell(f"echo $$ >> {pids}; exec sleep 600"))]).run()
+    )
+    await until(lambda: bool(pids.read_text()))
+    os.kill(int(pids.read_text()), signal.SIGSTOP)
+    await until(lambda: len(pids.read_text().split()) > 1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_child_for_which_the_machine_has_no_memory_is_started_later(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, refusals = asyncio.create_subprocess_exec, iter([OSError(12, "Cannot allocate memory")] * 6)
+
+    async def short_of_memory(*command: str, **how: object) -> asyncio.subprocess.Process:
+        if refusal := next(refusals, None):
+            raise refusal
+        return await start(*command, **how)  # type: ignore[arg-type]
+
+    async with stage.running(stage.supervisor([child("api")])) as before:
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", short_of_memory)
+        os.kill(before["api"], signal.SIGKILL)
+        assert exists((await stage.announced.get())["api"])
+    assert next(refusals, None) is None
+
+
+async def test_what_runs_is_asked_a_second_time_before_it_is_killed(stage: Stage) -> None:
+    asked = stage.logs / "asked"
+    script = f"trap 'echo again >> {asked}' TERM; touch {stage.logs}/up; while :; do sleep 0.05; done"
+    spec = child("generator", FakeProbe(), shell(script))
+    async with stage.running(stage.supervisor([spec], drain_s=0.5, give_back_s=0.5)):
+        await until((stage.logs / "up").exists)
+    assert asked.read_text().split() == ["again", "again"]
 
 
 async def test_the_services_stop_before_the_servers(stage: Stage) -> None:
@@ -205,16 +279,16 @@ async def test_the_services_stop_before_the_servers(stage: Stage) -> None:
     assert set(stopped[2:]) == {"redis", "clickhouse"}
 
 
-async def test_a_child_that_ignores_sigterm_is_killed_when_its_grace_is_over(stage: Stage) -> None:
+async def test_a_child_that_ignores_sigterm_is_killed_in_the_end(stage: Stage) -> None:
     deaf = child("api", FakeProbe(), shell(f"trap '' TERM; touch {stage.logs}/deaf; while :; do sleep 0.05; done"))
-    async with stage.running(stage.supervisor([deaf], grace_s=0.2)) as pids:
+    async with stage.running(stage.supervisor([deaf], drain_s=0.1, give_back_s=0.1)) as pids:
         await until((stage.logs / "deaf").exists)
     assert not exists(pids["api"])
 
 
-async def test_a_second_stop_does_not_wait_for_the_grace(stage: Stage) -> None:
+async def test_a_second_stop_does_not_wait_for_what_runs(stage: Stage) -> None:
     deaf = child("api", FakeProbe(), shell(f"trap '' TERM; touch {stage.logs}/deaf; while :; do sleep 0.05; done"))
-    supervisor = stage.supervisor([deaf], grace_s=600)
+    supervisor = stage.supervisor([deaf], drain_s=600, give_back_s=0.1)
     async with stage.running(supervisor) as pids:
         await until((stage.logs / "deaf").exists)
         supervisor.stop()
@@ -223,7 +297,7 @@ async def test_a_second_stop_does_not_wait_for_the_grace(stage: Stage) -> None:
 
 async def test_a_frozen_child_is_woken_to_stop_in_order(stage: Stage) -> None:
     script = f"trap 'echo stopped > {stage.logs}/end; exit 0' TERM; touch {stage.logs}/up; while :; do sleep 0.05; done"
-    async with stage.running(stage.supervisor([child("api", FakeProbe(), shell(script))], grace_s=600)) as pids:
+    async with stage.running(stage.supervisor([child("api", FakeProbe(), shell(script))], drain_s=600)) as pids:
         await until((stage.logs / "up").exists)
         os.killpg(pids["api"], signal.SIGSTOP)
     assert (stage.logs / "end").read_text() == "stopped\n"

@@ -1,11 +1,15 @@
 """What the terminal shows of the children's log files."""
 
+import errno
 import io
 import json
+import shutil
 import stat
 from pathlib import Path
 
-from standalone.console import Console, Tail, fresh_log, pretty_line
+import pytest
+
+from standalone.console import Console, LogFile, Tail, fresh_log, pretty_line
 
 
 def shown(files: dict[str, Path], **options: object) -> str:
@@ -50,6 +54,49 @@ def test_a_log_that_grew_too_large_moves_aside_and_its_writer_goes_on(tmp_path: 
     assert (tmp_path / "api.log.1").read_bytes() == b"one\n" * 100
     assert tail.new_lines() == ["two"]
     assert stat.S_IMODE((tmp_path / "api.log.1").stat().st_mode) == 0o600
+
+
+def test_a_log_that_cannot_be_moved_aside_for_want_of_room_is_emptied_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "api.log"
+    log.write_bytes(b"one\n" * 100)
+    tail = Tail(log)
+    tail.new_lines()
+
+    def half(source: Path, target: Path) -> None:
+        target.write_bytes(b"one\n")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", half)
+    tail.rotate(limit_bytes=100)
+    assert log.read_bytes() == b""
+    assert not (tmp_path / "api.log.1").exists()
+
+
+def test_output_into_a_full_file_goes_on_when_there_is_room_again(tmp_path: Path) -> None:
+    class FullOnce(io.StringIO):
+        full = True
+
+        def write(self, text: str) -> int:
+            if self.full:
+                self.full = False
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(text)
+
+    out = FullOnce()
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(f"{name}\n")
+    console = Console({name: tmp_path / name for name in ("a", "b")}, out, pretty=False)
+    console.start()
+    console.close(limit_s=10)
+    assert out.getvalue() == "b\n"
+
+
+def test_a_log_of_the_supervisors_own_does_not_stop_it_where_there_is_no_room() -> None:
+    log = LogFile(Path("/dev/full"))
+    log.write("line\n")
+    log.close()
 
 
 def test_a_log_that_is_removed_does_not_silence_the_others(tmp_path: Path) -> None:
