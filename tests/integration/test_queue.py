@@ -372,3 +372,12 @@ async def test_waiting_workers_are_woken_by_a_new_document(queue: DocumentQueue,
         return waiting.done()
 
     await wait_until(woken, "the waiting worker wakes", deadline_s=1.5)
+
+
+async def test_a_document_of_an_earlier_release_whose_size_nobody_noted_ends_all_the_same(
+    queue: DocumentQueue, redis: Redis
+) -> None:
+    claim = await started(queue)
+    await redis.hdel(f"{{pw}}:doc:{claim.job.document_id}", "size")
+    assert await queue.complete([a_result(claim)]) == ["ok"]
+    assert (await queue.lengths())["open"] == 0

@@ -3,7 +3,8 @@
 -- numbers are written with int(), because tostring() turns 1731234567890 into 1.731234567890e+12.
 local P = KEYS[1]
 
-local function int(number) return string.format('%.0f', number) end
+-- Adding 0 makes 0 of -0, which is no integer to Redis.
+local function int(number) return string.format('%.0f', number + 0) end
 
 local function redis_ms()
   local time = redis.call('TIME')
