@@ -56,6 +56,10 @@ docs: .venv/.ready-dev ## Make the tables of docs/ from the code
 screenshots: .venv/.ready-dev ## Take the pictures of docs/images again; needs Chromium
 	@$(BIN)/python -m docs.screenshots
 
+.PHONY: chaos
+chaos: .venv/.ready-dev ## Kill, freeze and fill everything for 60 s, then check every promise; ARGS passes options
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
 .PHONY: bench
 bench: .venv/.ready-dev ## Run the benchmarks; ARGS passes options
 	@$(BIN)/python -m benchmarks $(ARGS)

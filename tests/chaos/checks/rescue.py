@@ -1,0 +1,107 @@
+"""Rescue within 20 s: what a dead or frozen generator held runs again, while another one lives and Redis answers.
+
+The clock stands still while nobody could have rescued: Redis was out, or every generator. After a pause of 5 s in its
+ticks a rescuer waits one lease, because nobody could renew meanwhile; an outage of Redis grants that.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.chaos.evidence import ENDINGS, Evidence, Row
+
+PROMISED_MS = 20_000
+LEASE_MS = 15_000
+PAUSE_MS = 4_000
+GENERATORS = ("generator", "generator-2")
+#: By what a holder leaves its documents; a render process that dies is noticed at once.
+FATAL = frozenset({"kill", "freeze", "restart"})
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Rescue:
+    """A document whose holder was lost at `lost_at`; it ran again, or ended otherwise, `took_ms` later."""
+
+    document_id: str
+    lost_at: int
+    took_ms: int
+    #: The same without the time in which nobody could have rescued it.
+    counted_ms: int
+
+
+def rescue(evidence: Evidence) -> Iterator[str]:
+    """Find rescues that took longer than promised."""
+    for one in rescues(evidence):
+        if one.counted_ms > PROMISED_MS:
+            yield (
+                f"{one.document_id} lost its generator at {one.lost_at} and ran again after {one.took_ms} ms, of which"
+                f" {one.counted_ms} count"
+            )
+
+
+def rescues(evidence: Evidence) -> list[Rescue]:
+    """Find every document that lost its holder in the middle of a render."""
+    helpless = merged(_spans(evidence, "redis") + _nobody(evidence))
+    outages = [span for span in _spans(evidence, "redis") if span[1] - span[0] >= PAUSE_MS]
+    found = []
+    for pid, lost_at in _losses(evidence):
+        for rows in evidence.by_document.values():
+            for held, following in zip(rows, rows[1:], strict=False):
+                if held["event"] == "started" and held["at"] < lost_at < following["at"] and _is_of(held, pid):
+                    found.append(_rescue(rows, held, lost_at, helpless, outages))
+    return found
+
+
+def _rescue(rows: list[Row], held: Row, lost_at: int, helpless: list[Span], outages: list[Span]) -> Rescue:
+    after = [
+        row for row in rows if row["seq"] > held["seq"] and row["event"] in ENDINGS | {"started", "attempt_failed"}
+    ]
+    again_at = after[0]["at"] if after else lost_at
+    counted = again_at - lost_at - overlap(helpless, (lost_at, again_at))
+    for began, ended in outages:
+        if began < again_at and ended > lost_at - LEASE_MS:
+            counted -= min(LEASE_MS, max(0, again_at - max(ended, lost_at)))
+    return Rescue(held["document_id"], lost_at, again_at - lost_at, counted)
+
+
+def _losses(evidence: Evidence) -> Iterator[tuple[int, int]]:
+    """Yield the pids of generators that were lost, and when: by an act of ours or at a fault point."""
+    for act in evidence.story.acts:
+        if act.target in GENERATORS and act.name in FATAL and act.pid:
+            yield act.pid, act.began
+    for note in evidence.story.notes:
+        if note["name"] == "ended" and note["who"] in GENERATORS and note["fault"]:
+            yield note["pid"], note["at"]
+
+
+def _is_of(row: Row, pid: int) -> bool:
+    """Workers are named host-pid-random."""
+    return bool(row["worker"].rsplit("-", 2)[-2:-1] == [str(pid)])
+
+
+def _nobody(evidence: Evidence) -> list[Span]:
+    """Return when no generator served at all."""
+    first, second = (_spans(evidence, who) for who in GENERATORS)
+    both = [(max(a[0], b[0]), min(a[1], b[1])) for a in first for b in second]
+    return [span for span in both if span[0] < span[1]]
+
+
+def _spans(evidence: Evidence, who: str) -> list[Span]:
+    return [(outage.began, outage.ended) for outage in evidence.story.outages if outage.who == who]
+
+
+def merged(spans: list[Span]) -> list[Span]:
+    """Join spans that overlap."""
+    joined: list[Span] = []
+    for began, ended in sorted(spans):
+        if joined and began <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], ended))
+        else:
+            joined.append((began, ended))
+    return joined
+
+
+def overlap(spans: list[Span], with_: Span) -> int:
+    """Add up how long disjoint spans lie within another."""
+    return sum(max(0, min(ended, with_[1]) - max(began, with_[0])) for began, ended in spans)
