@@ -52,6 +52,10 @@ class Server:
 
     def start(self) -> None:
         self.embedded.prepare()
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Start it with the configuration that is there."""
         self.process = subprocess.Popen(tethered(self.embedded.command), stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         while not asyncio.run(self.embedded.is_ready(self.process.pid)):
