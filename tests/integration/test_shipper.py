@@ -199,22 +199,32 @@ async def test_users_keys_and_deliveries_arrive_in_their_tables(stage: Stage) ->
     assert await stage.count("webhook_deliveries FINAL", "sum(http_status)") == 503
 
 
-async def test_a_batch_whose_confirmation_was_lost_is_stored_once(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await stage.accept(job(), job())
+class Killed(Exception):
+    """The shipper ends here."""
 
+
+@pytest.mark.parametrize("step", ["stored", "confirm"])
+async def test_a_batch_whose_shipper_died_after_the_insert_is_stored_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    ended = job()
+    await stage.accept(ended)
+    await stage.finish(1)
     first = stage.shipper()
     with monkeypatch.context() as patch:
-        killed = AsyncMock(side_effect=SystemExit("killed between insert and confirmation"))
-        patch.setattr(first._events, "shipped", killed)
-        with pytest.raises(SystemExit):
+        patch.setattr(first._events, step, AsyncMock(side_effect=Killed()))
+        with pytest.raises(Killed):
             await first.ship_once()
-    assert await stage.count("document_events") == 2
+    assert await stage.count("document_events") == 3
+    assert await stage.ttl("doc", ended.document_id) == -1
     await stage.accept(job())
-    assert await stage.shipper().ship_once() == 2, "the batch in flight keeps its rows"
-    assert await stage.shipper().ship_once() == 1
-    assert await stage.count("document_events") == await stage.count("documents") == 3
+    await stage.shipper().ship_once()
+    await stage.shipper().ship_once()
+    assert (
+        await stage.count("document_events") == await stage.count("document_events", "uniqExact(document_id, seq)") == 4
+    )
+    assert 0 < await stage.ttl("doc", ended.document_id) <= TTL_S
+    assert await stage.waiting() == 0
 
 
 @asynccontextmanager
@@ -265,11 +275,11 @@ async def test_an_insert_whose_answer_is_lost_is_stored_once(stage: Stage) -> No
 async def test_a_shipper_that_slept_through_its_lease_ships_nothing_twice(stage: Stage) -> None:
     await stage.accept(job(), job())
     sleeper = EventLog(stage.scripts)
-    read_before_sleeping = await sleeper._read("+", 10, None)
+    read_before_sleeping = await sleeper.ahead(None, 10, 1 << 20)
     assert await stage.shipper().ship_once() == 2
     await stage.accept(job())
-    stale = await stage.scripts.run("events_claim", "stale", read_before_sleeping[0].id, read_before_sleeping[-1].id, 2)
-    assert stale == 0, "a batch that somebody shipped meanwhile must not be claimed"
+    stale = await sleeper.claim(read_before_sleeping)
+    assert stale is None, "a batch that somebody shipped meanwhile must not be claimed"
     assert await stage.shipper().ship_once() == 1
     assert await stage.count("document_events") == 3
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from backends.clickhouse import ClickHouse
-from backends.event_log import EventLog
+from backends.event_log import Batch, EventLog
 from backends.queue import DocumentQueue
 from backends.redis import connect_redis
 from backends.role_lease import RoleLease
@@ -51,15 +51,15 @@ class WatchedBlobs(InMemoryBlobStore):
     def __init__(self) -> None:
         super().__init__()
         self.away = 0
-        self.written: Callable[[], Awaitable[None]] | None = None
+        self.after_put: Callable[[], Awaitable[None]] | None = None
 
     async def put_many(self, blobs: Mapping[str, bytes]) -> None:
         if self.away:
             self.away -= 1
             raise BlobUnavailable()
         await super().put_many(blobs)
-        if self.written is not None:
-            await self.written()
+        if self.after_put is not None:
+            await self.after_put()
 
 
 def lease(scripts: Scripts, ttl_ms: int = 600) -> RoleLease:
@@ -89,7 +89,7 @@ async def test_a_document_deleted_while_its_job_is_copied_leaves_nothing(scripts
     doomed, other = job(), job()
     for one in (doomed, other):
         await DocumentQueue(scripts).enqueue(one)
-    blobs.written = lambda: DocumentQueue(scripts).delete(doomed.document_id)
+    blobs.after_put = lambda: DocumentQueue(scripts).delete(doomed.document_id)
     assert await shipper(scripts, history, blobs).ship_once() == 2
     assert list(blobs.blobs) == [input_key(other.document_id)]
 
@@ -112,16 +112,16 @@ async def test_an_outage_delays_events_and_the_lag_shows_it(scripts: Scripts) ->
 async def test_a_bug_in_one_turn_does_not_end_the_shipping(scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
     history, blobs = RecordingHistory(), WatchedBlobs()
     one = shipper(scripts, history, blobs)
-    ship_once, calls = one.ship_once, 0
+    ship_waiting, calls = one.ship_waiting, 0
 
     async def broken_at_first() -> int:
         nonlocal calls
         calls += 1
         if calls < 3:
             raise KeyError("a bug")
-        return await ship_once()
+        return await ship_waiting()
 
-    monkeypatch.setattr(one, "ship_once", broken_at_first)
+    monkeypatch.setattr(one, "ship_waiting", broken_at_first)
     await DocumentQueue(scripts).enqueue(job())
     task = asyncio.create_task(one.run())
     await wait_until(lambda: one.counters.events == 1, "it ships after all")
@@ -136,12 +136,17 @@ async def test_a_batch_whose_events_are_gone_gives_its_token_up(scripts: Scripts
         await DocumentQueue(scripts).enqueue(job())
     batch = await EventLog(scripts).next_batch()
     assert batch is not None
-    await scripts.redis.xdel(f"{scripts.prefix}events", batch.entries[1].id)
+    await scripts.redis.xdel(f"{scripts.prefix}events", batch.entries.ids[1])
     again = await EventLog(scripts).next_batch()
     while again is None:
         again = await EventLog(scripts).next_batch()
     assert len(again.entries) == 2 and again.token != batch.token
     assert await shipper(scripts, history, blobs).ship_once() == 2
+
+
+async def finish(events: EventLog, batch: Batch, documents: Mapping[str, int] | None = None) -> int:
+    await events.stored(batch)
+    return await events.confirm(batch.last_id, documents or {}, 600)
 
 
 async def test_batches_are_bounded_by_rows_and_by_bytes(scripts: Scripts) -> None:
@@ -150,10 +155,10 @@ async def test_batches_are_bounded_by_rows_and_by_bytes(scripts: Scripts) -> Non
     events = EventLog(scripts)
     by_bytes = await events.next_batch(max_rows=100, max_bytes=2500)
     assert by_bytes is not None and len(by_bytes.entries) == 2
-    await events.shipped(by_bytes, {}, 60)
+    await finish(events, by_bytes)
     by_rows = await events.next_batch(max_rows=1, max_bytes=1 << 20)
     assert by_rows is not None and len(by_rows.entries) == 1
-    await events.shipped(by_rows, {}, 60)
+    await finish(events, by_rows)
     large = await events.next_batch(max_rows=100, max_bytes=10)
     assert large is not None and len(large.entries) == 1, "an event larger than the limit still gets through"
 
@@ -167,33 +172,57 @@ async def test_confirming_twice_changes_nothing_more(scripts: Scripts) -> None:
     batch = await events.next_batch()
     assert batch is not None
     seqs = {str(one.document_id): 2}
-    assert await events.shipped(batch, seqs, 600) == 1
+    assert await finish(events, batch, seqs) == 1
     key = f"{scripts.prefix}doc:{one.document_id}"
     await scripts.redis.expire(key, 300)
-    assert await events.shipped(batch, seqs, 600) == 0
+    assert await finish(events, batch, seqs) == 0
     assert await scripts.redis.ttl(key) <= 300
-    assert await scripts.redis.hget(key, "shipped") == "2"
 
 
 async def test_confirming_a_document_that_redis_has_forgotten_does_not_bring_back_a_stump(scripts: Scripts) -> None:
     forgotten = job()
     await DocumentQueue(scripts).enqueue(forgotten)
-    batch = await EventLog(scripts).next_batch()
+    events = EventLog(scripts)
+    batch = await events.next_batch()
     assert batch is not None
     key = f"{scripts.prefix}doc:{forgotten.document_id}"
     await scripts.redis.delete(key)
-    assert await EventLog(scripts).shipped(batch, {str(forgotten.document_id): 1}, 600) == 0
+    await events.keep_back(str(forgotten.document_id), 1)
+    assert await finish(events, batch, {str(forgotten.document_id): 1}) == 0
     assert not await scripts.redis.exists(key)
 
 
-async def test_confirming_an_older_batch_does_not_turn_shipped_back(scripts: Scripts) -> None:
+async def test_a_document_whose_newest_row_still_waits_does_not_expire(scripts: Scripts) -> None:
     one = job()
     await DocumentQueue(scripts).enqueue(one)
-    batch = await EventLog(scripts).next_batch()
+    events = EventLog(scripts)
+    await DocumentQueue(scripts).cancel(one.document_id)
+    batch = await events.next_batch()
     assert batch is not None
-    for seq in (5, 3):
-        await EventLog(scripts).shipped(batch, {str(one.document_id): seq}, 600)
-    assert await scripts.redis.hget(f"{scripts.prefix}doc:{one.document_id}", "shipped") == "5"
+    await DocumentQueue(scripts).delete(one.document_id)
+    assert await finish(events, batch, {str(one.document_id): 2}) == 0
+    assert await scripts.redis.ttl(f"{scripts.prefix}doc:{one.document_id}") == -1
+
+
+async def test_the_next_batch_may_fly_before_the_last_is_confirmed(scripts: Scripts) -> None:
+    for _ in range(4):
+        await DocumentQueue(scripts).enqueue(job())
+    events = EventLog(scripts)
+    first = await events.next_batch(max_rows=2)
+    assert first is not None
+    ahead = await events.ahead(first.last_id, 2, 1 << 20)
+    assert await events.claim(ahead) is None, "one batch flies already"
+    await events.stored(first)
+    assert await events.claim(first.entries) is None, "what is stored must not fly again"
+    second = await events.claim(ahead)
+    assert second is not None and second.entries == ahead
+    assert await events.unconfirmed() == first.entries
+    heir = await EventLog(scripts).next_batch()
+    assert heir is not None and (heir.token, heir.entries) == (second.token, second.entries)
+    assert await events.confirm(first.last_id, {}, 600) == 0
+    assert not await events.unconfirmed() and await events.length() == 2
+    await finish(events, second)
+    assert await events.next_batch() is None and await events.length() == 0
 
 
 async def test_events_drain_from_a_redis_that_is_full(scripts: Scripts) -> None:

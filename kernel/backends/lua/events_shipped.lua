@@ -1,24 +1,20 @@
 #!lua flags=allow-oom
--- Confirm events that ClickHouse has: per document the highest seq, then the trimmed stream and the end of the batch.
--- A document that has ended, is fully shipped and owes no delivery starts to expire. Repeating it changes nothing.
--- ARGV: token after_last_id ('' leaves the stream and the batch as they are) ttl_s (id seq)*
+-- Confirm events that are stored, then trim the stream. A document that has ended, whose newest row is stored (and not in
+-- quarantine) and that owes no delivery starts to expire. Repeating it changes nothing.
+-- ARGV: last_id ('' leaves the stream as it is) id_after_it ttl_s (id seq)*
 -- Returns how many documents began to expire
-local ttl, expiring = tonumber(ARGV[3]), 0
+local last, expiring = ARGV[1], 0
 for i = 4, #ARGV, 2 do
-  local id, seq = ARGV[i], tonumber(ARGV[i + 1])
-  local v = redis.call('HMGET', doc(id), 'status', 'seq', 'shipped', 'delivery_status')
-  if v[1] then -- a hash that is gone must not come back as a stump
-    local shipped = math.max(seq, tonumber(v[3] or 0))
-    if shipped ~= tonumber(v[3] or -1) then redis.call('HSET', doc(id), 'shipped', int(shipped)) end
-    if TERMINAL[v[1]] and shipped == tonumber(v[2]) and v[4] ~= 'pending' and redis.call('TTL', doc(id)) < 0 then
-      redis.call('EXPIRE', doc(id), ttl)
-      redis.call('EXPIRE', P .. 'job:' .. id, ttl)
-      expiring = expiring + 1
-    end
+  local id, seq = ARGV[i], ARGV[i + 1]
+  local v = redis.call('HMGET', doc(id), 'status', 'seq', 'delivery_status', 'kept_back')
+  local settled = TERMINAL[v[1]] and v[2] == seq and v[3] ~= 'pending' and v[4] ~= seq
+  if settled and redis.call('EXPIRE', doc(id), ARGV[3], 'NX') == 1 then
+    redis.call('EXPIRE', P .. 'job:' .. id, ARGV[3])
+    expiring = expiring + 1
   end
 end
-if ARGV[2] ~= '' then
+if last ~= '' then
   redis.call('XTRIM', P .. 'events', 'MINID', '=', ARGV[2])
-  if redis.call('HGET', P .. 'ship', 'token') == ARGV[1] then redis.call('DEL', P .. 'ship') end
+  if redis.call('HGET', P .. 'ship', 'stored') == last then redis.call('HDEL', P .. 'ship', 'stored') end
 end
 return expiring
