@@ -29,6 +29,8 @@ BUSY_SHARE, BUSY_WEIGHT = 0.2, 1 / 6
 class ChildSpec:
     """One program to keep up. `silence_s`: how long it may leave the probe unanswered, once ready and not busy.
 
+    `sweep` removes what the one before may have left; it is called before each start.
+
     `niceness`: accepting goes before rendering and history, or their bursts would delay it (p99 at 500/s on two
     busy cores: about 100 -> 35 ms).
     """
@@ -40,6 +42,7 @@ class ChildSpec:
     silence_s: float = 5.0
     niceness: int = 0
     start_s: float = 60.0
+    sweep: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -121,11 +124,14 @@ class Keeper:
             return f"could not be started: {error.strerror}", None, False
         reason, was_ready = await self._watch(process), self.ready.is_set()
         self.ready.clear()
-        self.kill()
+        # Also when it has ended by itself: a child of its own, such as Redis's that rewrites the file, may live on.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         return reason, await process.wait(), was_ready
 
     async def _start(self) -> asyncio.subprocess.Process:
         """Start it in a session of its own (Ctrl-C reaches the supervisor only), with its output in its log file."""
+        self.spec.sweep()
         with open(self._log_file, "ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *tethered(self.spec.command, niceness=self.spec.niceness),

@@ -43,8 +43,17 @@ def build_stack(settings: UpSettings, data: DataDir, environment: Mapping[str, s
     for name, embedded in _embedded(settings, data).items():
         embedded.prepare()
         urls[name] = embedded.url
-        limits = {"silence_s": SERVER_SILENCE_S, "start_s": 120.0}
-        servers.append(ChildSpec(name, embedded.command, embedded, plain, **limits, niceness=NICENESS.get(name, 0)))
+        spec = ChildSpec(
+            name,
+            embedded.command,
+            embedded,
+            plain,
+            silence_s=SERVER_SILENCE_S,
+            niceness=NICENESS.get(name, 0),
+            start_s=120.0,
+            sweep=embedded.sweep,
+        )
+        servers.append(spec)
     instance = secrets.token_hex(8)
     admin_key = settings.admin_key or data.admin_key()
     shared = {

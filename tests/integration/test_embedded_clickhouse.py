@@ -23,6 +23,7 @@ from backends.embedded.clickhouse import EmbeddedClickHouse
 from backends.embedded.clickhouse_node import Answer, Node, Session, end
 from backends.embedded.http_probe import http_get
 from backends.embedded.tether import tethered
+from tests.integration.history_servers import free_port
 from tests.integration.outside_servers import CLICKHOUSE, needs_embedded
 
 DEADLINE_S = 60
@@ -44,6 +45,17 @@ async def ready(node: EmbeddedClickHouse, process: subprocess.Popen[bytes]) -> N
         while not await node.is_ready(process.pid):
             assert process.poll() is None, "the node ended"
             await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("name", ["with space", 'a "quoted" <name> &amp;', "it's", "back\\slash", "ключ"])
+async def test_it_lives_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    node = EmbeddedClickHouse(folder, free_port(), "a-password", marker="a-marker")
+    node.prepare()
+    with started(node) as process:
+        await ready(node, process)
+    assert (folder / "data/metadata/presswork.sql").is_file()
+    assert {path.name for path in folder.parent.iterdir()} == {name}
 
 
 async def ask(node: EmbeddedClickHouse, query: str, headers: Mapping[str, str], **parameters: str) -> tuple[int, str]:

@@ -61,6 +61,24 @@ async def test_it_is_as_safe_as_we_demand_of_an_outside_server(server: EmbeddedR
     await require_safe_redis(server.url, allow_unsafe=False)
 
 
+@pytest.mark.parametrize("name", ["with space", 'a "quoted" name', "it's", "back\\slash", "ключ", "new\nline", "a\\"])
+async def test_it_lives_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    server = EmbeddedRedis(tmp_path / name, free_port(), "a-password", redis_program())
+    server.prepare()
+    with started(server) as process:
+        await ready(server, process)
+        async with Redis.from_url(server.url) as client:
+            await client.set("key", "value")
+    assert (tmp_path / name / "appendonlydir").is_dir()
+
+
+async def test_what_a_server_left_that_died_while_it_rewrote_its_file_is_swept(server: EmbeddedRedis) -> None:
+    left, kept = server.directory / "temp-rewriteaof-bg-7.aof", server.directory / "redis.conf"
+    left.write_bytes(b"half")
+    server.sweep()
+    assert not left.exists() and kept.exists()
+
+
 async def test_an_outside_server_that_may_lose_a_second_is_refused_unless_overridden(
     server: EmbeddedRedis, client: Redis
 ) -> None:

@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -250,6 +250,18 @@ async def test_a_child_for_which_the_machine_has_no_memory_is_started_later(
         os.kill(before["api"], signal.SIGKILL)
         assert exists((await stage.announced.get())["api"])
     assert next(refusals, None) is None
+
+
+async def test_what_a_child_left_running_and_lying_around_is_gone_before_its_successor_starts(stage: Stage) -> None:
+    left, swept = stage.logs / "left", []
+    script = f"[ -e {left} ] || {{ sleep 600 & echo $! > {left}; }}; exec sleep 600"
+    spec = replace(child("redis", FakeProbe(), shell(script)), sweep=lambda: swept.append(left.exists()))
+    async with stage.running(stage.supervisor([spec])) as before:
+        await until(lambda: left.exists() and bool(left.read_text()))
+        os.kill(before["redis"], signal.SIGKILL)
+        await stage.announced.get()
+        await until(lambda: not exists(int(left.read_text())))
+    assert swept == [False, True]
 
 
 async def test_what_runs_is_asked_a_second_time_before_it_is_killed(stage: Stage) -> None:

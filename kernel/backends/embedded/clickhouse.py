@@ -150,6 +150,9 @@ class EmbeddedClickHouse:
         write_private(directory / "users.xml", self._users())
         write_private(directory / "node.json", json.dumps(self._node()))
 
+    def sweep(self) -> None:
+        """Do nothing: ClickHouse removes what it left behind itself."""
+
     async def is_alive(self) -> bool:
         """Tell whether something answers /ping. Cheap: no query, no login."""
         try:

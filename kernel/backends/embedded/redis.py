@@ -19,7 +19,7 @@ port {port}
 protected-mode yes
 requirepass {password}
 daemonize no
-dir "{directory}"
+dir {directory}
 logfile ""
 loglevel notice
 always-show-logo no
@@ -68,8 +68,15 @@ class EmbeddedRedis:
     def prepare(self) -> None:
         """Write the configuration file."""
         directory = private_directory(self.directory)
-        text = CONFIG.format(port=self.port, password=self.password, directory=directory, max_memory=self.max_memory)
+        text = CONFIG.format(
+            port=self.port, password=self.password, directory=quoted(str(directory)), max_memory=self.max_memory
+        )
         write_private(directory / "redis.conf", text)
+
+    def sweep(self) -> None:
+        """Remove what a server left that died while it rewrote its file: each may be as large as all the data."""
+        for left in self.directory.glob("temp-*"):
+            left.unlink(missing_ok=True)
 
     async def is_alive(self) -> bool:
         """Tell whether the server answers; one that is still loading its file does."""
@@ -86,6 +93,12 @@ class EmbeddedRedis:
             return await redis_ask(self.port, self.password, *commands)
         except (OSError, ValueError):
             return None
+
+
+def quoted(text: str) -> str:
+    """Write a value of redis.conf that may hold anything (sdssplitargs in Redis's sds.c)."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
+    return f'"{escaped}"'
 
 
 def find_executable(override: str | None = None) -> Path:
