@@ -28,9 +28,13 @@ run: .venv/.ready-run ## Start Presswork on this machine; ARGS="--api-port 9000"
 .PHONY: install
 install: .venv/.ready-dev ## Install everything, with the development tools
 
+# All tests run in several processes, each file in one, in the order of the folders: the longest files come first. Tests
+# that ARGS chooses do not wait for processes to start, and a Redis of yours (CONTRIBUTING.md) is emptied before each test.
+IN_PROCESSES = $(if $(ARGS)$(PRESSWORK_TEST_REDIS_URL),,-n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
+
 .PHONY: test
-test: .venv/.ready-dev ## Run every test but the slow ones; ARGS="-k words" passes options to pytest
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+test: .venv/.ready-dev ## Run every test but the slow ones; ARGS="-k words" passes options to pytest, in one process
+	@$(BIN)/python -m pytest -m "not slow" $(IN_PROCESSES) $(ARGS)
 
 .PHONY: lint
 lint: .venv/.ready-dev ## Check style, types, architecture and lock files

@@ -25,6 +25,8 @@ def outside_redis() -> OutsideServer | None:
     url = os.environ.get(REDIS)
     if url and urlsplit(url).path.strip("/") in ("", "0"):
         pytest.exit(f"{REDIS} must name a database other than 0, such as redis://:password@127.0.0.1:6379/9", 4)
+    if url and "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.fail(f"{REDIS} names one database, which each test empties: one process, without -n", pytrace=False)
     return OutsideServer(url) if url else None
 
 
