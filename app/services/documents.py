@@ -68,7 +68,7 @@ class DocumentService:
             job = job.model_copy(update={"template": pinned})
         scoped = self._scoped(job.user_id, idempotent)
         if scoped:
-            job = job.model_copy(update={"idempotency_key": scoped.key})
+            job = job.model_copy(update=_remembered(scoped))
         accepted = await self._queue.enqueue(job, scoped)
         ids = {"document_id": str(accepted.document_id), "user_id": str(job.user_id)}
         log.info("document.accepted", **ids, template=reference, format=job.format, replayed=accepted.replayed)
@@ -199,3 +199,12 @@ class DocumentService:
             return None
         scope = hashlib.sha256(f"{user_id}\n/v1/documents\n{idempotent.key}".encode()).hexdigest()
         return Idempotency(scope, idempotent.fingerprint, self._idempotency_ttl_s)
+
+
+def _remembered(idempotency: Idempotency) -> dict[str, object]:
+    """Return what a job remembers of the client's key: whoever rebuilds the queue from inputs puts it back."""
+    return {
+        "idempotency_key": idempotency.key,
+        "idempotency_fingerprint": idempotency.fingerprint,
+        "idempotency_until": now_ms() + idempotency.ttl_s * 1000,
+    }

@@ -74,6 +74,9 @@ class GenerationJob(BaseModel, frozen=True):
     request_id: str = ""
     #: What the queue keeps the client's Idempotency-Key under: deleting the document frees it.
     idempotency_key: str = ""
+    #: What it is compared by, and until when (epoch ms): with these it can be put back should Redis be lost.
+    idempotency_fingerprint: str = ""
+    idempotency_until: int = 0
 
     @property
     def engine(self) -> str:
