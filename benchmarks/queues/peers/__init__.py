@@ -1,0 +1,1 @@
+"""One file per contestant: how it is tuned, and how it enqueues, runs and tells that a job is done."""
