@@ -5,6 +5,7 @@ See docs/adr/0004-migrations.md for why this is our own.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -22,6 +23,9 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 ) ENGINE = ReplacingMergeTree(applied_at) ORDER BY version
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
+
+CREATED = re.compile(r"CREATE (?:TABLE|MATERIALIZED VIEW) IF NOT EXISTS (\w+)")
+DROPPED = re.compile(r"DROP (?:TABLE|VIEW) IF EXISTS (\w+)")
 
 
 class MigrationChanged(PermanentError):
@@ -57,8 +61,21 @@ def load_migrations() -> list[Migration]:
     ]
 
 
-async def migrate(clickhouse: ClickHouse, migrations: Sequence[Migration] | None = None) -> list[str]:
-    """Bring the schema up to date; returns the names of what was applied now.
+def tables_of(migrations: Sequence[Migration] | None = None) -> set[str]:
+    """Name the tables and views that are there once these migrations (all that ship) are applied."""
+    tables = {"schema_migrations"}
+    for statement in (part for migration in migrations or load_migrations() for part in migration.statements):
+        if found := CREATED.match(statement):
+            tables.add(found[1])
+        elif found := DROPPED.match(statement):
+            tables.discard(found[1])
+    return tables
+
+
+async def migrate(
+    clickhouse: ClickHouse, migrations: Sequence[Migration] | None = None, *, again: bool = False
+) -> list[str]:
+    """Bring the schema up to date; returns the names of what was applied now, of all that there are with `again`.
 
     Several processes may do this at once: what one has made, the other finds. Migrations of a newer release are left
     alone, so that releases can be rolled. Raises MigrationChanged, HistoryUnavailable.
@@ -66,7 +83,8 @@ async def migrate(clickhouse: ClickHouse, migrations: Sequence[Migration] | None
     await clickhouse.command(f"CREATE DATABASE IF NOT EXISTS `{clickhouse.address.database}`", database="system")
     await clickhouse.command(APPLIED_TABLE)
     applied = await _applied(clickhouse)
-    pending = [migration for migration in migrations or load_migrations() if not _is_applied(migration, applied)]
+    wanted = migrations or load_migrations()
+    pending = [migration for migration in wanted if not _is_applied(migration, applied) or again]
     for migration in pending:
         await _apply(clickhouse, migration)
     return [migration.name for migration in pending]

@@ -1,0 +1,19 @@
+#!lua flags=allow-oom
+-- Say which pending deliveries wait nowhere and, asked to, make them due.
+-- ARGV: mode (look | mend) member*        Returns per delivery what is (was) wrong, or ''
+local mend, now = ARGV[1] == 'mend', redis_ms()
+
+local function judged(member)
+  local v = redis.call('HMGET', P .. 'delivery:' .. member, 'status', 'callback')
+  if v[1] ~= 'pending' or redis.call('ZSCORE', P .. 'due', member) then return '' end
+  if redis.call('LPOS', P .. 'deliver_lane:' .. receiver_of(v[2]), member) then return '' end
+  if mend then
+    redis.call('ZADD', P .. 'due', int(now), member)
+    wake('deliver')
+  end
+  return 'waits_nowhere'
+end
+
+local answer = {}
+for i = 2, #ARGV do answer[#answer + 1] = judged(ARGV[i]) end
+return answer
