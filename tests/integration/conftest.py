@@ -24,7 +24,8 @@ from backends.template_store import TemplateStore
 from contracts.api_keys import generate_key
 from contracts.templates import TemplateHead, TemplateVersion
 from generator.shipper import Shipper, ShipperSettings
-from tests.integration.history_servers import Server, clickhouse_server, fresh_database, redis_server
+from tests.integration.doctor_stage import Clinic
+from tests.integration.history_servers import Server, clickhouse_server, fresh_database, fresh_prefix, redis_server
 from tests.integration.outside_servers import OutsideServer, outside_clickhouse, outside_redis
 
 SECRET_KEY = "a secret key for tests, long enough"
@@ -161,3 +162,10 @@ async def shipping(api: Api) -> AsyncIterator[Shipper]:
     yield shipper
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def clinic(clickhouse_node: Server, redis_node: Server, tmp_path: Path) -> AsyncIterator[Clinic]:
+    """A system of its own for the doctor to examine: a database, a prefix, a folder."""
+    async with fresh_database(clickhouse_node.url) as clickhouse, fresh_prefix(redis_node.url) as scripts:
+        yield await Clinic(scripts, clickhouse, FileBlobStore(tmp_path / "blobs"), redis_node.url).open()

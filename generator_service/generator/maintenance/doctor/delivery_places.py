@@ -1,0 +1,42 @@
+"""Waits every pending webhook somewhere: for its time, under a lease, or in its receiver's lane?"""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+
+from generator.maintenance.doctor.port import MENDED, Finding, Flaw
+from generator.maintenance.doctor.stores import Stores
+
+
+class DeliveryPlaces:
+    name = "delivery-places"
+    title = "webhooks' places"
+    flaws = {"waits_nowhere": Flaw("pending, but neither due nor in its receiver's lane", "made due")}
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+
+    async def look(self, only: Collection[str] | None = None) -> AsyncIterator[Finding]:
+        if only is not None:
+            for finding in await self._judged(list(only)):
+                yield finding
+            return
+        waiting = await self._waiting()
+        async for members in self._stores.redis.ids("delivery"):
+            for finding in await self._judged([member for member in members if member not in waiting]):
+                yield finding
+
+    async def mend(self, findings: Sequence[Finding]) -> list[str]:
+        await self._stores.redis.deliveries("mend", [finding.subject for finding in findings])
+        return [MENDED for _ in findings]
+
+    async def _judged(self, members: Sequence[str]) -> list[Finding]:
+        found = await self._stores.redis.deliveries("look", members)
+        return [Finding(flaw, member) for member, flaw in found.items()]
+
+    async def _waiting(self) -> frozenset[str]:
+        """Read all receivers' lanes: to search each webhook in its lane would take the square of their length."""
+        found = set[str]()
+        async for lanes in self._stores.redis.names("deliver_lane:*"):
+            for lane in lanes:
+                async for members in self._stores.redis.list_backwards(lane):
+                    found.update(members)
+        return frozenset(found)

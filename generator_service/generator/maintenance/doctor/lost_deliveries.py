@@ -1,0 +1,99 @@
+"""Does Redis still know every webhook that history says is pending? A lost one is made due again, under its old id.
+
+Its receiver stands in the document's input. Without that it is given up: nobody knows any more where it went.
+"""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from itertools import batched
+
+from backends.deliveries import KEEP_MS, Deliveries
+from contracts.deliveries import Delivery, DeliveryAttempt
+from contracts.documents import DocumentRow
+from contracts.ids import now_ms
+from generator.maintenance.doctor.port import MENDED, Finding, Flaw
+from generator.maintenance.doctor.stores import Stores
+
+STEP = 500
+WHY_GIVEN_UP = "Where the webhook went was lost with the document's input."
+
+
+class LostDeliveries:
+    name = "lost-deliveries"
+    title = "webhooks that Redis has lost"
+    flaws = {
+        "lost": Flaw("pending in history, unknown to Redis", "made due again under the same webhook-id"),
+        "receiver_lost": Flaw("pending in history, unknown to Redis, and the receiver is gone", "recorded as dead"),
+    }
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._pending: dict[str, Delivery] = {}
+
+    async def look(self, only: Collection[str] | None = None) -> AsyncIterator[Finding]:
+        pending = await self._stores.history.pending_deliveries()
+        self._pending = {member_of(delivery): delivery for delivery in pending}
+        for step in batched((name for name in self._pending if only is None or name in only), STEP):
+            for member in await self._lost(step):
+                callback = await self._callback(self._pending[member])
+                version = str(self._pending[member].next_attempt_at)
+                yield Finding("lost" if callback else "receiver_lost", member, version)
+
+    async def mend(self, findings: Sequence[Finding]) -> list[str]:
+        rows = await self._stores.history.newest([finding.subject.partition(":")[0] for finding in findings])
+        for finding in findings:
+            delivery = self._pending[finding.subject]
+            await self._mend(delivery, rows.get(str(delivery.document_id)))
+        return [MENDED for _ in findings]
+
+    async def _mend(self, delivery: Delivery, row: DocumentRow | None) -> None:
+        # The document comes back for a while, too, so that its row shows how its webhook ends.
+        if row and row.run == delivery.run and row.terminal:
+            await self._stores.queue.restore(row, await self._stores.kept_job(str(row.document_id)))
+        if callback := await self._callback(delivery):
+            # The same id for whoever finds the same loss: two doctors make it due once.
+            await Deliveries(self._stores.scripts).resend(delivery, callback, f"doctor:{delivery.next_attempt_at}")
+        else:
+            await self._give_up(delivery)
+
+    async def _give_up(self, delivery: Delivery) -> None:
+        line = last_line(delivery, now_ms()).model_dump_json()
+        arguments = (member_of(delivery), str(delivery.document_id), delivery.run, line, KEEP_MS)
+        await self._stores.scripts.run("deliver_lost", *arguments)
+
+    async def _callback(self, delivery: Delivery) -> str:
+        job = await self._stores.kept_job(str(delivery.document_id))
+        return job.callback.model_dump_json() if job and job.callback else ""
+
+    async def _lost(self, members: Sequence[str]) -> list[str]:
+        """Find those that Redis does not know, nor a document whose own row says that they have settled."""
+        known = await self._stores.redis.known([f"delivery:{member}" for member in members])
+        names = [f"doc:{member.partition(':')[0]}" for member in members]
+        live = await self._stores.redis.fields(names, "run", "delivery_status")
+        return [
+            member
+            for member, is_known, (run, status) in zip(members, known, live, strict=True)
+            if not is_known and not (run == member.partition(":")[2] and status != "pending")
+        ]
+
+
+def member_of(delivery: Delivery) -> str:
+    """Name a delivery as Redis does."""
+    return f"{delivery.document_id}:{delivery.run}"
+
+
+def last_line(delivery: Delivery, at: int) -> DeliveryAttempt:
+    """Write the line that ends a delivery whose receiver is not known any more."""
+    return DeliveryAttempt(
+        delivery_id=delivery.delivery_id,
+        attempt=max((attempt.attempt for attempt in delivery.attempts), default=0) + 1,
+        document_id=delivery.document_id,
+        user_id=delivery.user_id,
+        run=delivery.run,
+        type=delivery.type,
+        url=delivery.url,
+        status="dead",
+        error="gone",
+        error_detail=WHY_GIVEN_UP,
+        at=at,
+        created_at=delivery.created_at,
+    )

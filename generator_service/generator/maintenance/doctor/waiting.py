@@ -1,0 +1,62 @@
+"""What waits in the event stream at this moment: it is on its way to history, and no loss.
+
+Checks read Redis, then the stream, then history: what has left one of them meanwhile is in the next.
+"""
+
+import re
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import orjson
+
+from generator.event_cargo import BEGINNINGS
+from generator.maintenance.doctor.stores import Stores
+
+DOCUMENT = re.compile(r'^\{"document_id":"([0-9a-f-]{36})".*?,"seq":(\d+),"event":"([a-z_]+)","at":', re.DOTALL)
+
+
+@dataclass
+class Waiting:
+    """Transitions by document, documents whose run begins, versions by user or key, deliveries."""
+
+    documents: dict[str, set[int]] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
+    versions: dict[str, int] = field(default_factory=dict)
+    deliveries: set[UUID] = field(default_factory=set)
+
+    @classmethod
+    async def read(cls, stores: Stores) -> "Waiting":
+        """Read the whole stream in steps. Raises QueueUnavailable."""
+        waiting = cls()
+        async for events in stores.redis.events():
+            for kind, line in (pair for _, fields in events for pair in fields.items()):
+                waiting.note(kind, line)
+        return waiting
+
+    def note(self, kind: str, line: str) -> None:
+        """Note an event. A line that cannot be read says nothing: the shipper will set it aside."""
+        try:
+            if kind == "d":
+                self._note_document(line)
+            elif kind in ("u", "k"):
+                self._note_account(orjson.loads(line), "user_id" if kind == "u" else "key_id")
+            elif kind == "w":
+                self.deliveries.add(UUID(orjson.loads(line)["delivery_id"]))
+        except (ValueError, KeyError, TypeError):
+            return
+
+    def _note_document(self, line: str) -> None:
+        found = DOCUMENT.match(line)
+        id_, seq, event = found.groups() if found else _parsed(line)
+        self.documents.setdefault(id_, set()).add(int(seq))
+        if event.encode() in BEGINNINGS:
+            self.begun.add(id_)
+
+    def _note_account(self, row: dict[str, object], key: str) -> None:
+        id_, version = str(row[key]), int(str(row["version"]))
+        self.versions[id_] = max(version, self.versions.get(id_, 0))
+
+
+def _parsed(line: str) -> tuple[str, int, str]:
+    row = orjson.loads(line)
+    return str(row["document_id"]), int(row["seq"]), str(row["event"])
