@@ -102,6 +102,34 @@ def listen(
 
 
 @app.command()
+def doctor(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, only say what is wrong.")] = False,
+    rerender: Annotated[
+        bool, typer.Option("--rerender", help="Make documents whose bytes are lost once more.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    data_dir: Annotated[Path | None, _setting("DATA_DIR", "Data directory of `presswork up`.", "./var")] = None,
+    redis_url: Annotated[str | None, _setting("REDIS_URL", "Examine this Redis.", "the data directory's own")] = None,
+    clickhouse_url: Annotated[
+        str | None, _setting("CLICKHOUSE_URL", "Examine this ClickHouse.", "the data directory's own")
+    ] = None,
+    blob_dir: Annotated[Path | None, _setting("BLOB_DIR", "Examine these blobs.", "the data directory's own")] = None,
+) -> None:
+    """Find what is lost or stuck in Redis, ClickHouse and the blobs, and mend it. The services may run meanwhile.
+
+    Exit codes: 0 nothing is wrong any more, 1 something is left, 2 wrong usage, 3 a server cannot be reached.
+    """
+    from generator.maintenance.doctor.command import DoctorOptions
+    from standalone.doctor import doctor as run
+    from standalone.settings import load_up_settings
+
+    settings = load_up_settings(
+        data_dir=data_dir, redis_url=redis_url, clickhouse_url=clickhouse_url, blob_dir=blob_dir
+    )
+    raise typer.Exit(run(settings, DoctorOptions(dry_run=dry_run, rerender=rerender, as_json=as_json)))
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     from standalone.version import version as own_version
