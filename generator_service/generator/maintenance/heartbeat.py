@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 from pydantic import BaseModel
@@ -45,6 +45,7 @@ class Heartbeat:
         documents: Callable[[], tuple[str, ...]],
         processes: Callable[[], tuple[RenderProcess, ...]],
     ) -> None:
+        self._scripts = scripts
         self._redis = scripts.redis
         self._key = f"{scripts.prefix}workers"
         self._name = name
@@ -53,16 +54,14 @@ class Heartbeat:
         self._started_at = now_ms()
 
     async def run(self) -> None:
-        """Beat for ever; a worker that stops takes its entry along."""
+        """Beat for ever; a worker that stops takes its entry along, and one that starts those of workers that died."""
         try:
+            await self._attempt(self._clear_dead)
             while True:
-                try:
-                    await self._redis.hset(self._key, self._name, self.state().model_dump_json())
-                except (RedisError, OSError) as error:
-                    log.warning("heartbeat.queue_away", error=str(error))
+                await self._attempt(self._tell)
                 await asyncio.sleep(BEAT_S)
         finally:
-            await self._farewell()
+            await self._attempt(self._farewell)
 
     def state(self) -> WorkerState:
         return WorkerState(
@@ -75,9 +74,18 @@ class Heartbeat:
             processes=self._processes(),
         )
 
+    async def _tell(self) -> None:
+        await self._redis.hset(self._key, self._name, self.state().model_dump_json())
+
     async def _farewell(self) -> None:
+        await self._redis.hdel(self._key, self._name)
+
+    async def _clear_dead(self) -> None:
+        await living_workers(self._scripts)
+
+    async def _attempt(self, step: Callable[[], Awaitable[None]]) -> None:
         try:
-            await self._redis.hdel(self._key, self._name)
+            await step()
         except (RedisError, OSError) as error:
             log.warning("heartbeat.queue_away", error=str(error))
 
