@@ -40,6 +40,7 @@ from backends.migrations.retention import HistoryRetention, apply_retention
 from backends.migrations.runner import migrate
 from backends.queue import DocumentQueue
 from backends.redis import connect_redis
+from backends.redis_safety import require_safe_redis
 from backends.scripts import Scripts
 from backends.shutdown import Farewell, Shutdown
 from backends.telemetry import Metrics, RequestTelemetry, configure_logging
@@ -120,7 +121,8 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
     documents_ = DocumentService(stores, template_service, allowed, settings.idempotency_ttl_s)
     deliveries = DeliveryService(Deliveries(scripts), DeliveryRepository(backends.clickhouse), documents_)
     schema = partial(_prepare_schema, backends.clickhouse, settings)
-    bootstrap = Bootstrap(accounts, user_service, repository, schema, settings.admin_key)
+    safe = partial(require_safe_redis, settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)
+    bootstrap = Bootstrap(accounts, user_service, repository, schema, settings.admin_key, safe)
     state = app.state
     state.settings, state.backends, state.blobs = settings, backends, backends.blobs
     state.services = Services(

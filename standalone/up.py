@@ -37,9 +37,12 @@ def up(settings: UpSettings) -> None:
 async def _up(settings: UpSettings, data: DataDir, started_at: float) -> None:
     if settings.redis_url:
         # Imported here: the client library is slow to import, and only an outside server needs it.
-        from standalone.outside import require_safe_redis
+        from backends.redis_safety import RedisRefused, require_safe_redis
 
-        await require_safe_redis(settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)
+        try:
+            await require_safe_redis(settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)
+        except RedisRefused as refused:
+            raise StartRefused(refused.message) from refused
     stack = build_stack(settings, data, os.environ)
     names = [spec.name for spec in (*stack.servers, *stack.services)]
     logs = {name: fresh_log(data.logs / f"{name}.log") for name in (*names, "supervisor")}

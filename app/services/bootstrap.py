@@ -1,6 +1,7 @@
 """The first start, and every start after it: the schema is there, Redis holds the complete set, there is an admin.
 
-Until `prepared` is set the service answers 503: it must not invent an admin because history is away.
+Until `prepared` is set the service answers 503: it must not invent an admin because history is away, nor promise what
+Redis may forget.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import structlog
 from app.repository.users import UserRepository
 from app.services.users import UserService
 from backends.accounts import Accounts
+from backends.redis_safety import RedisRefused, UnsafeRedis
 from contracts.errors import PressworkError, TransientError
 from contracts.users import UserRow
 
@@ -36,12 +38,16 @@ class Bootstrap:
         repository: UserRepository,
         migrate: Callable[[], Awaitable[object]],
         admin_key: str,
+        require_safe_redis: Callable[[], Awaitable[None]],
     ) -> None:
         self._accounts = accounts
         self._users = users
         self._repository = repository
         self._migrate = migrate
         self._admin_key = admin_key
+        self._require_safe_redis = require_safe_redis
+        self._redis_judged = False
+        self.unsafe_redis = False
         self.prepared = asyncio.Event()
         self.migrated = asyncio.Event()
 
@@ -67,7 +73,10 @@ class Bootstrap:
                 try:
                     await step()
                     done.set()
-                except (TransientError, NoAdminKey) as error:
+                except UnsafeRedis as error:
+                    self.unsafe_redis = True
+                    log.error("redis.unsafe", error=error.message)
+                except (TransientError, NoAdminKey, RedisRefused) as error:
                     log.warning("bootstrap.waiting", step=step.__name__.strip("_"), error=error.message)
                 except Exception:
                     # A bug, but the service must say so and go on trying: nobody reads what a task dies of.
@@ -80,6 +89,9 @@ class Bootstrap:
         log.info("schema.migrated")
 
     async def _serving_set(self) -> None:
+        if not self._redis_judged:
+            await self._require_safe_redis()
+            self._redis_judged, self.unsafe_redis = True, False
         if not await self._accounts.populated():
             users = await self._repository.all_users()
             await self._accounts.populate(users, await self._repository.all_keys())

@@ -29,7 +29,7 @@ class Readiness:
         stopping = self._shutdown.asked.is_set()
         redis_ok, history_ok = await asyncio.gather(_answers(self._redis), _answers(self._history))
         checks = {
-            "redis": "ok" if redis_ok else "unavailable",
+            "redis": ("unsafe" if self._bootstrap.unsafe_redis else "ok") if redis_ok else "unavailable",
             "clickhouse": "ok" if history_ok else "unavailable",
             "prepared": "ok" if self.prepared else "starting",
         }

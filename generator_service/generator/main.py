@@ -19,6 +19,7 @@ from backends.clickhouse import ClickHouse
 from backends.deliveries import Deliveries
 from backends.queue import DocumentQueue
 from backends.redis import connect_redis
+from backends.redis_safety import RedisRefused, UnsafeRedis, require_safe_redis
 from backends.role_lease import RoleLease
 from backends.scripts import Scripts
 from backends.shutdown import Farewell, Shutdown, first
@@ -162,6 +163,20 @@ class Generator:
                 log.warning("templates.waiting", error=error.message)
             await asyncio.sleep(TEMPLATES_LOOK_S if self.registered.is_set() else 0.5)
 
+    async def judge_redis(self) -> None:
+        """Say loudly if Redis may lose what it confirms: the User API does not become ready on such a one."""
+        judged = False
+        while not judged:
+            try:
+                await require_safe_redis(self.settings.redis_url, allow_unsafe=self.settings.allow_unsafe_redis)
+                judged = True
+            except UnsafeRedis as error:
+                log.error("redis.unsafe", error=error.message)
+                judged = True
+            except RedisRefused as error:
+                log.warning("redis.waiting", error=error.message)
+                await asyncio.sleep(TEMPLATES_LOOK_S)
+
     async def drain(self) -> None:
         """Claim nothing more, finish within `drain_s`, give the rest back, ship what waits; at once when hurried."""
         self.shutdown.asked.set()
@@ -221,7 +236,9 @@ def _failed(request: Request) -> PlainTextResponse:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     generator: Generator = app.state.generator
     await generator.pool.start()
-    generator.running.start({"templates": generator.keep_templates, **generator.loops()})
+    generator.running.start(
+        {"templates": generator.keep_templates, "redis": generator.judge_redis, **generator.loops()}
+    )
     try:
         async with app.state.panel.running():
             yield

@@ -20,6 +20,9 @@ class SharedSettings(BaseSettings):
     )
 
     redis_url: str = Field(description="The broker, e.g. redis://:password@127.0.0.1:6379/0")
+    allow_unsafe_redis: bool = Field(
+        False, description="Use a Redis that may lose what it has confirmed, hides its settings or wants no password"
+    )
     clickhouse_url: str = Field(description="The history, e.g. http://user:password@127.0.0.1:8123/presswork")
     secret_key: str = Field("", description="Shared secret, at least 32 characters: derives every key and signature")
     secret_key_file: Path | None = Field(None, description="A file that holds the secret key instead")

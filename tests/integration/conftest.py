@@ -112,7 +112,8 @@ class Api:
 async def running_api(redis_url: str, clickhouse: ClickHouse, folder: Path, **settings: object) -> AsyncIterator[Api]:
     key = generate_key()
     values = {"redis_url": redis_url, "clickhouse_url": url_of(clickhouse), "secret_key": SECRET_KEY, "admin_key": key}
-    app = create_app(ApiSettings.model_validate({**values, "blob_dir": folder, "log_level": "error", **settings}))
+    plain = {"blob_dir": folder, "log_level": "error", "allow_unsafe_redis": outside_redis() is not None}
+    app = create_app(ApiSettings.model_validate({**values, **plain, **settings}))
     backends = app.state.backends
     scripts = Scripts(backends.redis)
     async with app.router.lifespan_context(app):

@@ -14,8 +14,7 @@ from redis.exceptions import AuthenticationError, OutOfMemoryError
 
 from backends.embedded.redis import EmbeddedRedis, RedisMissing, find_executable
 from backends.embedded.tether import tethered
-from standalone.errors import StartRefused
-from standalone.outside import require_safe_redis
+from backends.redis_safety import RedisRefused, UnsafeRedis, require_safe_redis
 from tests.integration.history_servers import free_port, redis_program
 from tests.integration.outside_servers import REDIS, needs_embedded
 
@@ -83,14 +82,14 @@ async def test_an_outside_server_that_may_lose_a_second_is_refused_unless_overri
     server: EmbeddedRedis, client: Redis
 ) -> None:
     await client.config_set("appendfsync", "everysec")
-    with pytest.raises(StartRefused, match="appendfsync is everysec, but must be always"):
+    with pytest.raises(UnsafeRedis, match="appendfsync is everysec, but must be always"):
         await require_safe_redis(server.url, allow_unsafe=False)
     await require_safe_redis(server.url, allow_unsafe=True)
 
 
 async def test_an_outside_server_that_hides_its_settings_is_refused(server: EmbeddedRedis, client: Redis) -> None:
     await client.acl_setuser("tenant", enabled=True, passwords=["+secret"], categories=["+@all"], commands=["-config"])
-    with pytest.raises(StartRefused, match="Allow CONFIG GET"):
+    with pytest.raises(UnsafeRedis, match="Allow CONFIG GET"):
         await require_safe_redis(f"redis://tenant:secret@127.0.0.1:{server.port}/0", allow_unsafe=False)
 
 
@@ -98,7 +97,7 @@ async def test_an_outside_server_that_hides_its_settings_is_refused(server: Embe
 async def test_an_outside_server_that_lets_us_not_in_is_refused_without_showing_the_password(
     server: EmbeddedRedis, client: Redis, password: str
 ) -> None:
-    with pytest.raises(StartRefused, match="PRESSWORK_REDIS_URL") as refused:
+    with pytest.raises(RedisRefused, match="PRESSWORK_REDIS_URL") as refused:
         await require_safe_redis(f"redis://{password}127.0.0.1:{server.port}/0", allow_unsafe=False)
     assert "wrong-secret" not in str(refused.value)
 
@@ -110,9 +109,7 @@ async def test_an_outside_server_that_lets_anybody_in_is_refused_unless_overridd
     await client.acl_setuser("tenant", enabled=True, passwords=["+secret"], categories=["+@all"])
     await client.config_set("requirepass", "")
     url = f"redis://{login}127.0.0.1:{server.port}/0"
-    with pytest.raises(
-        StartRefused, match="requirepass is empty, but must be set(?s:.*)PRESSWORK_ALLOW_UNSAFE_REDIS=1"
-    ):
+    with pytest.raises(UnsafeRedis, match="requirepass is empty, but must be set(?s:.*)PRESSWORK_ALLOW_UNSAFE_REDIS=1"):
         await require_safe_redis(url, allow_unsafe=False)
     await require_safe_redis(url, allow_unsafe=True)
 
@@ -121,7 +118,7 @@ async def test_an_outside_server_that_lets_anybody_in_is_refused_unless_overridd
 async def test_an_outside_server_that_is_too_old_is_refused_whatever_is_allowed(allow_unsafe: bool) -> None:
     async with await asyncio.start_server(redis_of_2018, "127.0.0.1", 0) as old:
         url = f"redis://127.0.0.1:{old.sockets[0].getsockname()[1]}/0"
-        with pytest.raises(StartRefused, match=r"is version 5\.0\.14: .* need 7\.0 or newer"):
+        with pytest.raises(RedisRefused, match=r"is version 5\.0\.14: .* need 7\.0 or newer"):
             await require_safe_redis(url, allow_unsafe=allow_unsafe)
 
 

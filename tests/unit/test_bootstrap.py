@@ -1,11 +1,14 @@
 """The first start goes on trying, whatever happens to a step."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
+import structlog
 
 from app.services import bootstrap as bootstrap_module
 from app.services.bootstrap import Bootstrap
+from backends.redis_safety import RedisRefused, UnsafeRedis
 from contracts.errors import HistoryUnavailable
 from contracts.users import KeyRow, UserRow
 
@@ -39,23 +42,56 @@ class Repository:
         return []
 
 
+async def safe() -> None:
+    return None
+
+
 async def migrated() -> None:
     return None
+
+
+def a_bootstrap(
+    accounts: Accounts,
+    repository: Repository,
+    migrate: Callable[[], Awaitable[None]] = migrated,
+    require_safe_redis: Callable[[], Awaitable[None]] = safe,
+) -> Bootstrap:
+    return Bootstrap(accounts, None, repository, migrate, "", require_safe_redis)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("failure", [HistoryUnavailable(), RuntimeError("a row that cannot be read")])
 async def test_a_rebuild_that_fails_is_tried_again_until_it_succeeds(failure: Exception) -> None:
     accounts, repository = Accounts(), Repository(failure, failure)
-    bootstrap = Bootstrap(accounts, None, repository, migrated, admin_key="")  # type: ignore[arg-type]
+    bootstrap = a_bootstrap(accounts, repository)
     async with asyncio.timeout(10):
         await bootstrap.prepare()
     assert bootstrap.prepared.is_set() and accounts.is_populated and repository.failures == []
 
 
+async def test_nothing_is_prepared_on_a_redis_that_may_lose_what_it_confirms_until_it_is_mended() -> None:
+    flaws = [UnsafeRedis("appendfsync is everysec"), RedisRefused("it starts again"), UnsafeRedis("appendonly is no")]
+    seen = []
+
+    async def judge() -> None:
+        seen.append((bootstrap.unsafe_redis, accounts.is_populated))
+        if flaws:
+            raise flaws.pop(0)
+
+    accounts = Accounts()
+    bootstrap = a_bootstrap(accounts, Repository(), require_safe_redis=judge)
+    with structlog.testing.capture_logs() as lines:
+        async with asyncio.timeout(10):
+            await bootstrap.prepare()
+    assert seen == [(False, False), (True, False), (True, False), (True, False)]
+    assert not bootstrap.unsafe_redis and accounts.is_populated
+    told = [line["error"] for line in lines if line["event"] == "redis.unsafe" and line["log_level"] == "error"]
+    assert told == ["appendfsync is everysec", "appendonly is no"]
+
+
 async def test_a_set_that_redis_has_lost_is_rebuilt_while_the_service_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap_module, "LOOK_S", 0.01)
     accounts = Accounts()
-    bootstrap = Bootstrap(accounts, None, Repository(), migrated, admin_key="")  # type: ignore[arg-type]
+    bootstrap = a_bootstrap(accounts, Repository())
     task = asyncio.create_task(bootstrap.run())
     async with asyncio.timeout(10):
         await bootstrap.prepared.wait()
@@ -73,7 +109,7 @@ async def test_a_complete_set_does_not_wait_for_history() -> None:
 
     accounts = Accounts()
     accounts.is_populated = True
-    bootstrap = Bootstrap(accounts, None, Repository(), away, admin_key="")  # type: ignore[arg-type]
+    bootstrap = a_bootstrap(accounts, Repository(), migrate=away)
     task = asyncio.create_task(bootstrap.run())
     async with asyncio.timeout(10):
         await bootstrap.prepared.wait()

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from backends.redis_safety import NEEDED, RedisRefused, UnsafeRedis, require_settings, require_version
 from contracts.api_keys import well_formed
 from contracts.targets import remedy
 from standalone.data_dir import locked
 from standalone.errors import StartRefused, UsageError
-from standalone.outside import NEEDED, require_settings, require_version
 from standalone.ports import port_holder, require_free
 from standalone.settings import load_up_settings
 from standalone.stack import build_stack
@@ -271,7 +271,7 @@ def test_redis_is_new_enough_from_7_on() -> None:
     for number in ("5.0.14", "6.2.14", "7.0.15", "8.0.2", "10.0.0"):
         try:
             require_version(number)
-        except StartRefused:
+        except RedisRefused:
             refused.append(number)
     assert refused == ["5.0.14", "6.2.14"]
 
@@ -297,7 +297,7 @@ def test_a_redis_server_program_that_is_missing_is_named(tmp_path: Path) -> None
     [("appendonly", "no"), ("appendfsync", "everysec"), ("maxmemory-policy", "allkeys-lru"), ("requirepass", "empty")],
 )
 def test_an_unsafe_outside_redis_is_refused_naming_the_setting_and_the_override(name: str, value: str) -> None:
-    with pytest.raises(StartRefused) as refused:
+    with pytest.raises(UnsafeRedis) as refused:
         require_settings(SAFE | {name: value})
     message = str(refused.value)
     assert f"{name} is {value}, but must be {SAFE[name]}" in message

@@ -1,4 +1,7 @@
-"""Looks at the servers that somebody else runs (--redis-url, --clickhouse-url) before anything relies on them."""
+"""Looks at a Redis before anything relies on it: does it keep what it confirms, and only for those who may ask?
+
+`presswork up` refuses to start on one that does not; the User API, started alone, does not become ready.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +10,7 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import parse_url
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
-from standalone.errors import StartRefused
+from contracts.errors import PressworkError
 
 # What a 202 stands on. Without the first two a restart forgets what was accepted, without the third a full server does.
 NEEDED = {
@@ -16,46 +19,53 @@ NEEDED = {
     "maxmemory-policy": ("noeviction", "otherwise a full Redis silently drops documents"),
     "requirepass": ("set", "without it everybody who reaches its port reads and changes every document"),
 }
-OPTION = "--redis-url (PRESSWORK_REDIS_URL)"
+NAMED = "PRESSWORK_REDIS_URL (--redis-url)"
 OVERRIDE = "Or accept the risk with PRESSWORK_ALLOW_UNSAFE_REDIS=1."
 OLDEST = 7
 # RESP2, because servers before 6.0 know no other: they shall be refused for their version.
 CLIENT: dict[str, Any] = {"decode_responses": True, "socket_timeout": 5, "socket_connect_timeout": 5, "protocol": 2}
 
 
-async def require_safe_redis(url: str, *, allow_unsafe: bool) -> None:
-    """Raise StartRefused unless the server can be reached, is new enough, keeps what it is given and wants a password.
+class RedisRefused(PressworkError):
+    """This Redis cannot be used; the message says what to do."""
 
-    With `allow_unsafe` the first two are enough.
+
+class UnsafeRedis(RedisRefused):
+    """This Redis may lose what it has confirmed, or lets anybody in."""
+
+
+async def require_safe_redis(url: str, *, allow_unsafe: bool) -> None:
+    """Raise RedisRefused unless the server can be reached and is new enough, UnsafeRedis unless it keeps what it is
+    given and wants a password. With `allow_unsafe` the first two are enough.
     """
     try:
         async with Redis.from_url(url, **CLIENT) as client:
             require_version(str((await client.info("server"))["redis_version"]))
             settings = {} if allow_unsafe else await _settings(client)
     except ValueError as error:
-        raise StartRefused(f"{OPTION} is not a Redis URL: {error}.") from error
+        raise RedisRefused(f"{NAMED} is not a Redis URL: {error}.") from error
     except AuthenticationError as error:
-        raise StartRefused(
-            f"The Redis of {OPTION} does not let us in: {_said(error)}. Write its password into the URL:"
+        raise RedisRefused(
+            f"The Redis of {NAMED} does not let us in: {_said(error)}. Write its password into the URL:"
             " redis://:PASSWORD@HOST:PORT/0, or redis://USER:PASSWORD@HOST:PORT/0."
         ) from error
     except (RedisError, OSError) as error:
-        raise StartRefused(f"The Redis of {OPTION} cannot be used: {_said(error)}. Check host and port.") from error
+        raise RedisRefused(f"The Redis of {NAMED} cannot be used: {_said(error)}. Check host and port.") from error
     if not allow_unsafe:
         require_settings(settings | {"requirepass": "empty" if await _lets_anybody_in(url) else "set"})
 
 
 def require_version(version: str) -> None:
-    """Raise StartRefused for a server that does not know our scripts' flags."""
+    """Raise RedisRefused for a server that does not know our scripts' flags."""
     if int(version.partition(".")[0]) < OLDEST:
-        raise StartRefused(
-            f"The Redis of {OPTION} is version {version}: Presswork's scripts need {OLDEST}.0 or newer. Use a newer"
+        raise RedisRefused(
+            f"The Redis of {NAMED} is version {version}: Presswork's scripts need {OLDEST}.0 or newer. Use a newer"
             " server, or leave the option out for the embedded one."
         )
 
 
 def require_settings(settings: Mapping[str, str]) -> None:
-    """Raise StartRefused naming every setting that would make a 202 less than a promise."""
+    """Raise UnsafeRedis naming every setting that would make a 202 less than a promise."""
     flaws = [
         f"  {name} is {settings.get(name, 'unknown')}, but must be {value}: {why}"
         for name, (value, why) in NEEDED.items()
@@ -63,7 +73,7 @@ def require_settings(settings: Mapping[str, str]) -> None:
     ]
     if flaws:
         remedy = "Change it in redis.conf, or with `redis-cli CONFIG SET ...` followed by `CONFIG REWRITE`."
-        raise StartRefused("\n".join([f"The Redis of {OPTION} is not safe:", *flaws, remedy, OVERRIDE]))
+        raise UnsafeRedis("\n".join([f"The Redis of {NAMED} is not safe:", *flaws, remedy, OVERRIDE]))
 
 
 async def _settings(client: Redis) -> dict[str, str]:
@@ -71,8 +81,8 @@ async def _settings(client: Redis) -> dict[str, str]:
     try:
         return {name: (await client.config_get(name)).get(name) or "" for name in names}
     except ResponseError as error:
-        raise StartRefused(
-            f"The Redis of {OPTION} does not show its settings ({_said(error)}), so {', '.join(names)} cannot be"
+        raise UnsafeRedis(
+            f"The Redis of {NAMED} does not show its settings ({_said(error)}), so {', '.join(names)} cannot be"
             f" checked. Allow CONFIG GET to this user. {OVERRIDE}"
         ) from error
 
