@@ -144,6 +144,18 @@ async def test_history_beyond_its_retention_goes_and_younger_stays(empty: ClickH
         assert [now_ms() - int(str(row["created_at"])) < 11 * day for row in ages] == [True], table
 
 
+async def test_webhook_attempts_beyond_their_retention_go_and_younger_stay(empty: ClickHouse) -> None:
+    await migrate(empty)
+    day = 86_400_000
+    for age in (130 * day, 10 * day):
+        line = {"delivery_id": str(uuid4()), "attempt": 1, "at": now_ms() - age, "created_at": now_ms() - age}
+        await empty.insert_lines("webhook_deliveries", [orjson.dumps(line)], token=uuid4().hex)
+    for table in ("webhook_deliveries", "deliveries"):
+        await empty.command(f"OPTIMIZE TABLE {table} FINAL")
+        ages = await empty.rows(f"SELECT created_at FROM {table}")
+        assert [now_ms() - int(str(row["created_at"])) < 11 * day for row in ages] == [True], table
+
+
 async def test_a_row_with_nothing_but_its_key_can_still_be_read(empty: ClickHouse) -> None:
     row = DocumentRow.model_validate(
         {
