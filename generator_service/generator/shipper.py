@@ -90,6 +90,7 @@ class Shipper:
         self.failing_since: float | None = None
         self._backoff_s = self._settings.first_backoff_s
         self._shipping = asyncio.Lock()
+        self._kept = ""
 
     async def run(self) -> None:
         """Ship until cancelled."""
@@ -165,7 +166,7 @@ class Shipper:
 
     async def _bring(self, load: Load | None) -> None:
         if load is not None:
-            await _all(self._keep(load.cargo), self._store(load))
+            await _all(self._keep(load), self._store(load))
 
     async def _confirm(self, load: Load | None) -> None:
         if load is None:
@@ -221,10 +222,15 @@ class Shipper:
         except PressworkError as error:
             log.debug("lag.unknown", error=error.message)
 
-    async def _keep(self, cargo: Cargo) -> None:
-        self.counters.inputs += await self._inputs.keep(cargo.begun - cargo.deleted)
-        await self._inputs.drop(cargo.deleted)
+    async def _keep(self, load: Load) -> None:
+        """Copy inputs, once: while history is away the same batch is tried every few seconds."""
+        if load.batch.token == self._kept:
+            return
+        begun, deleted = load.cargo.begun, load.cargo.deleted
+        self.counters.inputs += await self._inputs.keep(begun - deleted)
+        await self._inputs.drop(deleted)
         faultpoint("after_inputs")
+        self._kept = load.batch.token
 
     async def _store(self, load: Load) -> None:
         batch = load.batch

@@ -41,6 +41,8 @@ INSERT_SETTINGS: Settings = {
     "input_format_skip_unknown_fields": 1,
     "input_format_null_as_default": 1,
     "input_format_json_read_objects_as_strings": 1,
+    # An insert that nobody waits for any more must not go on beside its repetition.
+    "max_execution_time": 100,
     # A batch of retries may reach as many months as it has rows; refusing it would stop the log.
     "throw_on_max_partitions_per_insert_block": 0,
 }
@@ -122,7 +124,7 @@ class ClickHouse:
     def __init__(self, url: str, *, query_timeout_s: float = 8, insert_timeout_s: float = 130, connections: int = 32):
         self.address = ClickHouseAddress.parse(url)
         self._query_timeout_s = query_timeout_s
-        # Longer than the server's own limits: an insert that is given up too early is only repeated.
+        # Longer than the server's own limit above: an insert that is given up too early is only repeated.
         self._insert_timeout_s = insert_timeout_s
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None

@@ -2,30 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import AsyncMock
 from uuid import UUID, uuid4
 
 import pytest
-from aiohttp import ClientSession, web
 
 from backends.accounts import Accounts
 from backends.blobs import FileBlobStore
-from backends.clickhouse import ClickHouse
 from backends.event_log import EventLog
 from backends.migrations.runner import migrate
-from backends.queue import Completion, DocumentQueue
-from backends.role_lease import RoleLease
-from backends.scripts import Scripts
 from contracts.deliveries import DeliveryAttempt
 from contracts.documents import Result
 from contracts.errors import HistoryUnavailable
 from contracts.ids import new_id, now_ms
-from contracts.jobs import Callback, GenerationJob, input_key
+from contracts.jobs import GenerationJob, input_key
 from contracts.users import KeyRow, UserRow
-from generator.shipper import Shipper, ShipperSettings
+from generator.shipper import Shipper
 from tests.integration.history_servers import (
     Server,
     clickhouse_server,
@@ -34,60 +27,14 @@ from tests.integration.history_servers import (
     job,
     wait_until,
 )
-
-TTL_S = 600
-
-
-@dataclass
-class Stage:
-    """A database, a prefix and a folder of their own, and the shippers that work on them."""
-
-    scripts: Scripts
-    clickhouse: ClickHouse
-    blobs: FileBlobStore
-
-    @property
-    def queue(self) -> DocumentQueue:
-        return DocumentQueue(self.scripts)
-
-    def shipper(self, clickhouse: ClickHouse | None = None, *, max_rows: int = 10_000) -> Shipper:
-        lease = RoleLease(self.scripts.redis, self.scripts.prefix, role="ship", holder=uuid4().hex, ttl_ms=1000)
-        settings = ShipperSettings(interval_s=0.02, max_rows=max_rows, live_ttl_s=TTL_S, max_backoff_s=0.3)
-        return Shipper(self.scripts, clickhouse or self.clickhouse, self.blobs, lease, settings)
-
-    async def accept(self, *jobs: GenerationJob) -> None:
-        for one in jobs:
-            await self.queue.enqueue(one)
-
-    async def finish(self, want: int) -> list[UUID]:
-        """Claim, start and complete up to `want` documents."""
-        claims = await self.queue.claim("w1", want, uuid4().hex)
-        await self.queue.start([claim.ref for claim in claims])
-        await self.queue.complete([Completion(*claim.ref, RESULT, render_ms=12, expires_at=None) for claim in claims])
-        return [claim.job.document_id for claim in claims]
-
-    async def add(self, kind: str, line: str) -> None:
-        await self.scripts.redis.xadd(f"{self.scripts.prefix}events", {kind: line})
-
-    async def count(self, table: str, what: str = "count()") -> int:
-        return int(str((await self.clickhouse.rows(f"SELECT {what} AS n FROM {table}"))[0]["n"]))
-
-    async def ttl(self, kind: str, document_id: UUID) -> int:
-        return await self.scripts.redis.ttl(f"{self.scripts.prefix}{kind}:{document_id}")
-
-    async def waiting(self) -> int:
-        return await EventLog(self.scripts).length()
-
-
-RESULT = Result(
-    key="results/x/1", bytes=4321, sha256="cd" * 32, pages=3, content_type="application/pdf", filename="a.pdf"
-)
+from tests.integration.ill_history import ill_history
+from tests.integration.shipper_stage import CALLBACK, RESULT, TTL_S, Stage, fresh_stage
 
 
 @pytest.fixture
 async def stage(clickhouse_node: Server, redis_node: Server, tmp_path: Path) -> AsyncIterator[Stage]:
-    async with fresh_database(clickhouse_node.url) as clickhouse, fresh_prefix(redis_node.url) as scripts:
-        yield Stage(scripts, clickhouse, FileBlobStore(tmp_path / "blobs"))
+    async with fresh_stage(clickhouse_node.url, redis_node.url, tmp_path) as one:
+        yield one
 
 
 async def test_a_document_arrives_with_every_field_it_had(stage: Stage) -> None:
@@ -119,7 +66,7 @@ async def test_shipping_trims_the_stream_and_lets_only_ended_documents_expire(st
 
 
 async def test_a_document_whose_webhook_is_due_does_not_expire(stage: Stage) -> None:
-    called = job(callback=Callback(url="https://example.com/hook"))
+    called = job(callback=CALLBACK)
     await stage.accept(called)
     await stage.finish(1)
     await stage.shipper().ship_once()
@@ -227,48 +174,15 @@ async def test_a_batch_whose_shipper_died_after_the_insert_is_stored_once(
     assert await stage.waiting() == 0
 
 
-@asynccontextmanager
-async def answers_get_lost(target: str, lost: int) -> AsyncIterator[tuple[str, list[str]]]:
-    """A proxy that passes inserts on, waits until they are applied, and drops the first `lost` answers."""
-    tokens: list[str] = []
-
-    async def forward(request: web.Request) -> web.Response:
-        headers = {"Authorization": request.headers["Authorization"]}
-        url = target + "/?" + request.query_string
-        async with ClientSession() as session, session.post(url, data=await request.read(), headers=headers) as answer:
-            body = await answer.read()
-            assert answer.status == 200, body
-        tokens.append(request.query.get("insert_deduplication_token", ""))
-        if len(tokens) <= lost:
-            assert request.transport is not None
-            request.transport.close()
-        return web.Response(body=body)
-
-    app = web.Application(client_max_size=1 << 30)
-    app.router.add_post("/", forward)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}", tokens
-    finally:
-        await runner.cleanup()
-
-
 async def test_an_insert_whose_answer_is_lost_is_stored_once(stage: Stage) -> None:
     await stage.accept(*[job() for _ in range(10)])
-    address = stage.clickhouse.address
-    async with answers_get_lost(address.url.rstrip("/"), lost=4) as (proxy, tokens):
-        url = f"{proxy.replace('://', f'://{address.user}:{address.password}@')}/{address.database}"
-        behind = ClickHouse(url)
-        shipper = stage.shipper(behind)
+    async with ill_history(stage.clickhouse, ["closes_after"] * 4) as (ill, client):
+        shipper = stage.shipper(client)
         for _ in range(2):  # the client itself asks once more, so two answers are lost each time
             with pytest.raises(HistoryUnavailable):
                 await shipper.ship_once()
         assert await shipper.ship_once() == 10
-        await behind.close()
-    assert len(tokens) == 5 and len(set(tokens)) == 1
+    assert len(ill.applied) == 5 and len(set(ill.applied)) == 1
     assert await stage.count("document_events") == await stage.count("documents") == 10
 
 
