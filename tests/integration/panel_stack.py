@@ -18,6 +18,8 @@ from redis.asyncio import Redis
 
 from backends.clickhouse import ClickHouse
 from generator.main import Generator, create_app
+from generator.renderers.port import Rendered, RenderRequest
+from generator.sandbox import RenderPool
 from generator.settings import GeneratorSettings
 from tests.integration.conftest import SECRET_KEY, Api, running_api, url_of
 from tests.integration.history_servers import Server, free_port
@@ -46,9 +48,26 @@ class PanelStack:
         return httpx2.AsyncClient(base_url=self.browser.base_url)
 
 
+class LateRenderPool(RenderPool):
+    """Starts its processes with the first document: most pages need none, and to warm them takes a second."""
+
+    _started: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        return
+
+    async def render(self, request: RenderRequest, timeout_s: float | None = None) -> Rendered:
+        self._started = self._started or asyncio.create_task(super().start())
+        await asyncio.shield(self._started)
+        return await super().render(request, timeout_s)
+
+
 @pytest.fixture
-async def panel(redis_node: Server, redis: Redis, clickhouse: ClickHouse, tmp_path: Path) -> AsyncIterator[PanelStack]:
+async def panel(
+    redis_node: Server, redis: Redis, clickhouse: ClickHouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[PanelStack]:
     """API, generator in all its roles, and a browser with an admin's session."""
+    monkeypatch.setattr("generator.main.RenderPool", LateRenderPool)
     api_port, panel_port = free_port(), free_port()
     api_url = f"http://127.0.0.1:{api_port}"
     async with running_api(redis_node.url, clickhouse, tmp_path / "blobs", public_url=api_url) as api:
@@ -56,7 +75,9 @@ async def panel(redis_node: Server, redis: Redis, clickhouse: ClickHouse, tmp_pa
         app = create_app(_settings(api, redis_node.url, tmp_path / "blobs", api_url))
         async with _serving(api.app, api_port), app.router.lifespan_context(app), _serving(app, panel_port):
             await asyncio.wait_for(app.state.generator.registered.wait(), 20)
-            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{panel_port}", timeout=30) as browser:
+            async with httpx2.AsyncClient(
+                base_url=f"http://127.0.0.1:{panel_port}", timeout=30, verify=False
+            ) as browser:
                 answer = await browser.post("/login", data={"key": api.key})
                 assert answer.status_code == 303, answer.text
                 found = CSRF.search((await browser.get("/")).text)
