@@ -1,75 +1,23 @@
-"""Documents over HTTP on real servers; the render processes are replaced by a pool that makes small files at once."""
+"""Documents over HTTP on real servers: requested, read, listed, followed, retried, deleted."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import httpx2
 import pytest
-from prometheus_client import CollectorRegistry
 
 from backends.clickhouse import ClickHouse
-from contracts.errors import DocumentError, DocumentFailed
+from contracts.errors import DocumentError
 from contracts.ids import new_id
-from contracts.templates import TemplateBundle
-from generator.bundles import Bundles
-from generator.renderers.port import Rendered, RenderRequest
 from generator.shipper import Shipper
-from generator.worker import Worker, WorkerSettings
-from generator.worker_metrics import WorkerMetrics
 from tests.conftest import WaitUntil
 from tests.integration.conftest import Api, running_api
 from tests.integration.history_servers import Server, redis_server
+from tests.integration.instant_pool import LETTER, InstantPool, completed, pool, request
 
-LETTER = {"template": "letter", "data": {"to": {"name": "Ada"}}, "format": "pdf"}
-
-
-@dataclass
-class InstantPool:
-    """Renders at once: the content tells what was asked for. `gate` holds renders back; data may ask for a failure."""
-
-    size: int = 2
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def render(self, request: RenderRequest, timeout_s: float) -> Rendered:
-        await self.gate.wait()
-        data = json.loads(request.data)
-        if failure := data.get("fail"):
-            raise DocumentFailed(DocumentError(code=failure, message="It failed.", line=3, hint="Mend it."))
-        return Rendered(b"%PDF-" + request.data * data.get("times", 1), pages=1)
-
-
-class OneBundle(Bundles):
-    async def of(self, job: object) -> TemplateBundle:
-        return TemplateBundle.of_file("typst", b"= Hello", "main.typ")
-
-
-@pytest.fixture
-async def pool(api: Api, shipping: Shipper) -> AsyncIterator[InstantPool]:
-    """A worker that renders while the test runs; its pool's gate is open."""
-    pool, stop = InstantPool(), asyncio.Event()
-    pool.gate.set()
-    settings = WorkerSettings("test-worker", retry_delay_s=0, drain_s=0)
-    worker = Worker(api.queue, pool, api.blobs, OneBundle(api.blobs), settings, WorkerMetrics(CollectorRegistry()))
-    task = asyncio.create_task(worker.run(stop))
-    yield pool
-    stop.set()
-    await asyncio.wait_for(task, 10)
-
-
-async def request(
-    client: httpx2.AsyncClient, headers: dict[str, str] | None = None, **changes: object
-) -> httpx2.Response:
-    return await client.post("/v1/documents", json={**LETTER, **changes}, headers=headers or {})
-
-
-async def completed(api: Api, **changes: object) -> dict[str, object]:
-    response = await request(api.admin, {"Prefer": "wait=10"}, **changes)
-    assert response.status_code == 200, response.text
-    return dict(response.json())
+__all__ = ["pool"]
 
 
 async def test_a_request_is_accepted_with_its_links(api: Api) -> None:
@@ -102,19 +50,6 @@ async def test_a_document_has_every_field_of_the_contract(api: Api, pool: Instan
     assert set(document["timings"]) == {"queued_ms", "render_ms", "total_ms"}  # type: ignore[call-overload]
 
 
-async def test_the_bytes_are_the_answer_when_accept_asks_for_them(api: Api, pool: InstantPool) -> None:
-    response = await request(api.admin, {"Accept": "application/pdf"})
-    assert response.status_code == 200 and response.content.startswith(b"%PDF-")
-    assert response.headers["Content-Type"] == "application/pdf"
-    assert response.headers["Location"].startswith("/v1/documents/")
-
-
-async def test_an_accept_header_that_fits_nothing_is_a_406_and_nothing_is_accepted(api: Api) -> None:
-    response = await request(api.admin, {"Accept": "image/gif"})
-    assert (response.status_code, response.json()["code"]) == (406, "not_acceptable")
-    assert (await api.queue.lengths())["open"] == 0
-
-
 async def test_waiting_for_a_document_that_fails_answers_its_error(api: Api, pool: InstantPool) -> None:
     response = await request(api.admin, {"Prefer": "wait=10"}, data={"to": {"name": "A"}, "fail": "template_error"})
     body = response.json()
@@ -131,80 +66,6 @@ async def test_waiting_in_vain_answers_202(api: Api, pool: InstantPool) -> None:
     pool.gate.set()
     read = await api.admin.get(response.headers["Location"], params={"wait": 10})
     assert read.json()["status"] == "completed"
-
-
-@pytest.mark.parametrize(
-    ("changes", "pointer", "code"),
-    [
-        ({"template": "nope"}, "/template", "unknown_template"),
-        ({"template": "letter@9"}, "/template", "unknown_template"),
-        ({"template": "letter@beta"}, "/template", "unknown_template"),
-        ({"template": "../etc"}, "/template", "unknown_template"),
-        ({"format": "png"}, "/format", "unsupported_format"),
-        ({"format": "exe"}, "/format", "literal_error"),
-        ({"data": {"to": {}}}, "/data/to/name", "data_missing"),
-        ({"data": []}, "/data", "dict_type"),
-        ({"metadata": {"a": 1}}, "/metadata/a", "string_type"),
-        ({"metadata": {"a": "b" * 5000}}, "/metadata", "too_large"),
-        ({"colour": "red"}, "/colour", "unknown_field"),
-        ({"options": {"fast": True}}, "/options/fast", "unknown_field"),
-        ({"options": {"timeout_s": 999}}, "/options/timeout_s", "too_large"),
-        ({"filename": "../../x.pdf"}, "/filename", "invalid_value"),
-        ({"locale": "no such"}, "/locale", "invalid_value"),
-        ({"timezone": "Mars/Base"}, "/timezone", "invalid_value"),
-        ({"run_at": "2026-01-01T00:00:00"}, "/run_at", "timezone_aware"),
-        ({"callback_url": "ftp://example.com"}, "/callback_url", None),
-        ({"callback_url": "http://10.0.0.7/hook"}, "/callback_url", None),
-        ({"callback_url": "http://127.0.0.1:9000/"}, "/callback_url", None),
-        ({"callback_url": "http://[::1]/"}, "/callback_url", None),
-        ({"callback_url": "http://2130706433/"}, "/callback_url", None),
-        ({"source": {"engine": "html", "content": "<p>"}, "template": None}, "/source/engine", "not_available"),
-        ({"source": {"engine": "typst", "content": "x"}}, "", "template_or_source"),
-    ],
-)
-async def test_a_bad_field_is_named(api: Api, changes: dict[str, object], pointer: str, code: str | None) -> None:
-    response = await request(api.admin, **changes)
-    assert response.status_code == 422, response.text
-    (flaw,) = response.json()["errors"]
-    assert flaw["pointer"] == pointer
-    assert code is None or flaw["code"] == code
-    assert (await api.queue.lengths())["open"] == 0
-
-
-async def test_a_private_callback_says_which_setting_would_allow_it(api: Api) -> None:
-    flaw = (await request(api.admin, callback_url="http://127.0.0.1:9000/")).json()["errors"][0]
-    assert "PRESSWORK_WEBHOOK_ALLOW" in flaw["detail"]
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"{", b'{"a": NaN}', b'{"template": "letter", "data": {"x": Infinity}}', b"\xff\xfe", b"[" * 5000, b'"\\ud800"'],
-)
-async def test_malformed_json_is_a_400(api: Api, body: bytes) -> None:
-    response = await api.admin.post("/v1/documents", content=body, headers={"Content-Type": "application/json"})
-    assert (response.status_code, response.json()["code"]) == (400, "malformed_json"), response.text
-
-
-async def test_a_body_over_the_limit_is_a_413_whether_it_says_its_length_or_not(api: Api) -> None:
-    big = b'{"data": "' + b"x" * 2_000_000 + b'"}'
-
-    async def pieces() -> AsyncIterator[bytes]:
-        for start in range(0, len(big), 65_536):
-            yield big[start : start + 65_536]
-
-    for content in (big, pieces()):
-        response = await api.admin.post("/v1/documents", content=content, headers={"Content-Type": "application/json"})
-        assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
-
-
-async def test_another_media_type_is_a_415(api: Api) -> None:
-    response = await api.admin.post("/v1/documents", content=b"a=b")
-    assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
-
-
-async def test_unknown_query_parameters_are_refused(api: Api) -> None:
-    response = await api.admin.get("/v1/documents", params={"colour": "red", "limit": 1})
-    assert response.status_code == 422 and response.json()["errors"][0]["pointer"] == "/colour"
 
 
 async def test_an_idempotency_key_replays_whatever_the_order_of_the_fields(api: Api) -> None:
@@ -292,60 +153,6 @@ async def test_lists_filter_by_every_field(api: Api, shipping: Shipper, wait_unt
     ):
         assert (await api.admin.get("/v1/documents", params=nothing)).json()["items"] == [], nothing
     assert (await api.admin.get("/v1/documents", params={"status": "queued", "template": "letter"})).json()["items"]
-
-
-async def test_content_has_a_type_a_name_a_tag_and_ranges(api: Api, pool: InstantPool) -> None:
-    document = await completed(api, filename="Rechnung ü 7.pdf")
-    path = f"/v1/documents/{document['id']}/content"
-    whole = await api.admin.get(path)
-    assert whole.headers["ETag"] == f'"{document["result"]["sha256"]}"'  # type: ignore[index]
-    assert (
-        whole.headers["X-Content-Type-Options"] == "nosniff" and "sandbox" in whole.headers["Content-Security-Policy"]
-    )
-    assert "filename*=UTF-8''Rechnung%20%C3%BC%207.pdf" in whole.headers["Content-Disposition"]
-    part = await api.admin.get(path, headers={"Range": "bytes=2-5"})
-    assert (part.status_code, part.content) == (206, whole.content[2:6])
-    assert part.headers["Content-Range"] == f"bytes 2-5/{len(whole.content)}"
-    assert (await api.admin.get(path, headers={"Range": "bytes=-3"})).content == whole.content[-3:]
-    beyond = await api.admin.get(path, headers={"Range": "bytes=999999-"})
-    assert beyond.status_code == 416 and beyond.headers["Content-Range"] == f"bytes */{len(whole.content)}"
-    assert (await api.admin.get(path, headers={"If-None-Match": whole.headers["ETag"]})).status_code == 304
-    head = await api.admin.head(path)
-    assert head.content == b"" and head.headers["Content-Length"] == str(len(whole.content))
-
-
-async def test_large_content_arrives_whole(api: Api, pool: InstantPool) -> None:
-    document = await completed(api, data={"to": {"name": "A"}, "times": 40_000})
-    content = (await api.admin.get(f"/v1/documents/{document['id']}/content")).content
-    assert len(content) == document["result"]["bytes"] > 1_000_000  # type: ignore[index]
-
-
-async def test_a_signed_link_needs_no_key_and_cannot_be_changed(api: Api, pool: InstantPool) -> None:
-    url = (await completed(api))["result"]["url"]  # type: ignore[index]
-    path = url.removeprefix("http://127.0.0.1:8000")
-    stranger = api.client(None)
-    assert (await stranger.get(path)).status_code == 200
-    assert (await stranger.get(path.partition("?")[0])).status_code == 401
-    assert (await stranger.get(path[:-2] + "xx")).status_code == 401
-    assert (await stranger.get(path.replace("expires=1", "expires=2"))).status_code == 401
-
-
-async def test_content_before_the_end_and_of_a_failure_are_told_apart(api: Api, pool: InstantPool) -> None:
-    pool.gate.clear()
-    path = (await request(api.admin)).headers["Location"]
-    early = await api.admin.get(f"{path}/content")
-    assert (early.status_code, early.json()["code"]) == (409, "not_ready")
-    pool.gate.set()
-    failed = await request(api.admin, {"Prefer": "wait=10"}, data={"to": {"name": "A"}, "fail": "template_error"})
-    late = await api.admin.get(f"/v1/documents/{failed.json()['document_id']}/content")
-    assert (late.status_code, late.json()["code"]) == (409, "document_failed")
-
-
-async def test_content_whose_bytes_are_gone_is_a_410(api: Api, pool: InstantPool) -> None:
-    document = await completed(api)
-    await api.blobs.delete_prefix(f"results/{document['id']}")
-    gone = await api.admin.get(f"/v1/documents/{document['id']}/content")
-    assert (gone.status_code, gone.json()["code"]) == (410, "expired")
 
 
 async def test_events_tell_the_whole_story_oldest_first(api: Api, pool: InstantPool) -> None:
@@ -468,58 +275,6 @@ async def test_without_redis_requests_get_a_503_and_work_again_when_it_is_back(
 
         await wait_until(accepted, "documents are accepted again")
         assert (await fragile.admin.get(kept.headers["Location"])).json()["status"] == "queued"
-
-
-async def test_simulate_is_for_admins_unless_it_is_allowed(api: Api) -> None:
-    client, _ = await api.user()
-    options = {"simulate": {"seconds": 0.1, "pages": 2}}
-    assert (await request(client, options=options)).status_code == 403
-    assert (await request(api.admin, options=options)).status_code == 202
-
-
-async def test_a_users_own_limit_is_a_429(redis_node: Server, api: Api, tmp_path: Path) -> None:
-    async with running_api(redis_node.url, api.clickhouse, tmp_path, max_open_per_user=1) as small:
-        client, _ = await small.user(email="limited@example.com")
-        assert (await request(client)).status_code == 202
-        refused = await request(client)
-        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_documents")
-        assert int(refused.headers["Retry-After"]) > 0
-
-
-NINES = "9" * 5000
-
-
-@pytest.mark.parametrize(
-    ("changes", "pointer"),
-    [
-        ({"run_at": "0001-01-01T00:00:00+14:00"}, "/run_at"),
-        ({"run_at": "9999-12-31T23:59:59-14:00"}, "/run_at"),
-        ({"metadata": {"": "x"}}, "/metadata/"),
-        ({"metadata": {"a\u0000": "x"}}, None),
-    ],
-)
-async def test_values_at_the_edge_are_refused(api: Api, changes: dict[str, object], pointer: str | None) -> None:
-    response = await request(api.admin, **changes)
-    assert response.status_code == 422, response.text
-    assert pointer is None or response.json()["errors"][0]["pointer"].startswith(pointer)
-
-
-async def test_numbers_without_end_in_headers_are_no_accident(api: Api, pool: InstantPool) -> None:
-    accepted = await request(api.admin, {"Prefer": f"wait={NINES}"})
-    assert accepted.status_code == 202
-    path = f"/v1/documents/{(await completed(api))['id']}/content"
-    for span in (f"bytes=0-{NINES}", f"bytes=-{NINES}", f"bytes={NINES}-"):
-        assert (await api.admin.get(path, headers={"Range": span})).status_code == 200
-    me = (await api.admin.get("/v1/me")).json()["user"]["id"]
-    changed = await api.admin.patch(f"/v1/users/{me}", json={"name": "x"}, headers={"If-Match": f'"{NINES}"'})
-    assert changed.status_code == 412
-
-
-@pytest.mark.parametrize("number", ["1e999", "-1e400", "9" * 400 + ".5"])
-async def test_a_number_that_is_infinite_is_malformed(api: Api, number: str) -> None:
-    body = f'{{"template": "letter", "data": {{"to": {{"name": {number}}}}}}}'
-    response = await api.admin.post("/v1/documents", content=body, headers={"Content-Type": "application/json"})
-    assert (response.status_code, response.json()["code"]) == (400, "malformed_json")
 
 
 async def test_a_stream_ends_when_its_key_is_revoked(api: Api) -> None:

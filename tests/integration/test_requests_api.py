@@ -12,7 +12,7 @@ from backends.clickhouse import ClickHouse
 from tests.conftest import WaitUntil
 from tests.integration.conftest import Api, running_api
 from tests.integration.history_servers import Server
-from tests.integration.test_documents_api import InstantPool, completed, pool, request
+from tests.integration.instant_pool import InstantPool, completed, pool, request
 
 __all__ = ["pool"]
 JSON = {"Content-Type": "application/json"}
