@@ -45,19 +45,27 @@ def locked(path: Path) -> Iterator[DataDir]:
     The kernel drops the lock with the process, however it dies. No child may inherit the descriptor: Python opens it
     close-on-exec, and children are started with close_fds.
     """
-    try:
+    with used(path):
         directory = _usable(path)
         descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise StartRefused(
-            f"The data directory {path} cannot be used: {error.strerror}. Choose another with --data-dir or"
-            " PRESSWORK_DATA_DIR."
-        ) from error
     try:
-        _take(descriptor, directory)
+        with used(path):
+            _take(descriptor, directory)
         yield DataDir(directory)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def used(path: Path) -> Iterator[None]:
+    """Write into the directory while the block runs. Raises StartRefused where that cannot be, as on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        raise StartRefused(
+            f"The data directory {path} cannot be used: {error.strerror}. Make room, or choose another with --data-dir"
+            " or PRESSWORK_DATA_DIR."
+        ) from error
 
 
 def _usable(path: Path) -> Path:

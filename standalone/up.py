@@ -14,7 +14,7 @@ from structlog.typing import FilteringBoundLogger, Processor
 
 from backends.embedded.private_files import write_private
 from standalone.console import Console, LogFile, fresh_log
-from standalone.data_dir import DataDir, locked
+from standalone.data_dir import DataDir, locked, used
 from standalone.errors import StartRefused
 from standalone.ports import require_free
 from standalone.settings import UpSettings
@@ -43,9 +43,10 @@ async def _up(settings: UpSettings, data: DataDir, started_at: float) -> None:
             await require_safe_redis(settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)
         except RedisRefused as refused:
             raise StartRefused(refused.message) from refused
-    stack = build_stack(settings, data, os.environ)
-    names = [spec.name for spec in (*stack.servers, *stack.services)]
-    logs = {name: fresh_log(data.logs / f"{name}.log") for name in (*names, "supervisor")}
+    with used(data.path):
+        stack = build_stack(settings, data, os.environ)
+        names = [spec.name for spec in (*stack.servers, *stack.services)]
+        logs = {name: fresh_log(data.logs / f"{name}.log") for name in (*names, "supervisor")}
     console = Console(logs, sys.stdout, pretty=_pretty(settings), hidden=LOG_FILE_ONLY)
     console.start()
     with closing(console), closing(LogFile(logs["supervisor"])) as own_log:

@@ -1,5 +1,6 @@
 """The `presswork` command: its options, its refusals, what it prints, and the ground it checks before it starts."""
 
+import errno
 import fcntl
 import importlib.metadata
 import os
@@ -274,6 +275,16 @@ def test_redis_is_new_enough_from_7_on() -> None:
         except RedisRefused:
             refused.append(number)
     assert refused == ["5.0.14", "6.2.14"]
+
+
+def test_a_disk_that_is_full_at_the_start_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(StartRefused, match="var cannot be used: No space left on device. Make room"):
+        with locked(tmp_path / "var"):
+            pytest.fail("the lock has no holder's pid in it")
 
 
 def test_outside_servers_replace_the_embedded_ones(tmp_path: Path) -> None:
