@@ -31,6 +31,7 @@ async def stage(clickhouse_node: Server, redis_node: Server, tmp_path: Path) -> 
 @LIVE
 async def test_a_result_goes_when_it_has_expired_and_others_stay(stage: Stage, live: bool) -> None:
     short, long, kept = [await stage.start() for _ in range(3)]
+    await stage.ship()  # history has rows of them under way, too
     expired = await stage.complete(short, expires_in_ms=HOUR_MS)
     await stage.complete(long, expires_in_ms=DAY_MS)
     await stage.complete(kept, expires_in_ms=None)
