@@ -7,6 +7,7 @@ Plain aiohttp rather than clickhouse-connect: see docs/adr/0003-clickhouse-over-
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
@@ -196,7 +197,8 @@ class ClickHouse:
             return await self._exchange_once(query, body)
 
     async def _exchange_once(self, query: Mapping[str, str | int], body: bytes) -> "Answer":
-        async with self._connected().post(self.address.url, params=query, data=body) as response:
+        # In a BytesIO it is sent piece by piece: 16 MB at once would hold the event loop up.
+        async with self._connected().post(self.address.url, params=query, data=BytesIO(body)) as response:
             answer = await response.read()
             code = int(response.headers.get("X-ClickHouse-Exception-Code", 0))
             if response.status == 200 and not code:

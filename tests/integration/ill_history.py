@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Literal, get_args
 
 from aiohttp import ClientSession, web
@@ -55,7 +56,7 @@ class IllHistory:
     async def _forward(self, request: web.Request, body: bytes) -> web.Response:
         url = f"{self.target.address.url}?{request.query_string}"
         headers = {"Authorization": request.headers["Authorization"]}
-        async with ClientSession() as session, session.post(url, data=body, headers=headers) as answer:
+        async with ClientSession() as session, session.post(url, data=BytesIO(body), headers=headers) as answer:
             passed = {name: value for name, value in answer.headers.items() if name.startswith("X-ClickHouse")}
             return web.Response(body=await answer.read(), status=answer.status, headers=passed)
 
