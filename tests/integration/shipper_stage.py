@@ -76,10 +76,14 @@ class Stage:
         """Let documents be accepted, made and delivered, EVENTS_OF_A_LIFE each; returns their ids."""
         await self.accept(*[job(callback=CALLBACK) for _ in range(count)])
         ids = await self.finish(count)
-        deliveries = Deliveries(self.scripts)
-        for leased in (await deliveries.claim(count, room=count, loads={})).items:
-            assert await deliveries.record(leased, delivered(leased)) == "ok"
+        await self.deliver(count)
         return ids
+
+    async def deliver(self, want: int) -> None:
+        """Deliver up to `want` webhooks at the first attempt."""
+        deliveries = Deliveries(self.scripts)
+        for leased in (await deliveries.claim(want, room=want, loads={})).items:
+            assert await deliveries.record(leased, delivered(leased)) == "ok"
 
     async def assert_complete(self, ids: list[UUID]) -> None:
         """Check that history has these documents' lives, each line once, and nothing else."""
