@@ -1,11 +1,8 @@
 """The DOCX engine: docxtpl's dialect, values that stay text, files that Word opens, errors that point."""
 
 import io
-import json
 import re
 import zipfile
-from collections.abc import Callable
-from typing import Any
 
 import docx
 import jinja2
@@ -14,58 +11,9 @@ from docx.document import Document
 from docx.oxml import parse_xml
 from docxtpl import DocxTemplate
 
-from contracts.errors import DocumentError, DocumentFailed
 from contracts.jobs import Simulate
-from contracts.templates import TemplateBundle
-from generator.core import Engines, Rendered, RenderRequest, generate
-from generator.renderers.docx.output import CELL_END, GRID_START
-
-
-def template(build: Callable[[Document], object]) -> bytes:
-    document = docx.Document()
-    build(document)
-    out = io.BytesIO()
-    document.save(out)
-    return out.getvalue()
-
-
-def paragraphs(*texts: str) -> bytes:
-    return template(lambda document: [document.add_paragraph(text) for text in texts])
-
-
-def rows(*cells: tuple[str, ...]) -> bytes:
-    def build(document: Document) -> None:
-        table = document.add_table(rows=0, cols=max(map(len, cells)))
-        for texts in cells:
-            for cell, text in zip(table.add_row().cells, texts, strict=False):
-                cell.text = text
-
-    return template(build)
-
-
-def render(engines: Engines, source: bytes, data: object = None, **options: Any) -> Rendered:
-    bundle = TemplateBundle.of_file("docx", source)
-    raw = data if isinstance(data, bytes) else json.dumps(data or {}).encode()
-    return generate(RenderRequest(bundle, raw, "docx", **options), engines)
-
-
-def error(engines: Engines, source: bytes, data: object = None, **options: Any) -> DocumentError:
-    with pytest.raises(DocumentFailed) as failure:
-        render(engines, source, data, **options)
-    return failure.value.error
-
-
-def part(content: bytes, name: str = "word/document.xml") -> str:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return archive.read(name).decode()
-
-
-def texts(content: bytes) -> list[str]:
-    body = docx.Document(io.BytesIO(content)).element.body
-    return ["".join(text.text or "" for text in one.iter("{*}t")) for one in body.iter("{*}p")]
-
-
-# ---- the dialect
+from generator.core import Engines
+from tests.unit.docx_files import error, paragraphs, part, render, rows, template, texts
 
 
 def test_values_are_printed(engines: Engines) -> None:
@@ -203,15 +151,6 @@ def test_the_text_is_what_docxtpl_makes(engines: Engines, source: bytes) -> None
     assert texts(render(engines, source, data).content) == texts(out.getvalue())
 
 
-# ---- values
-
-
-@pytest.mark.parametrize("value", ["<w:p/>", "a & b", "]]>", "&#0;", "{{ 7*7 }}", "\"'", "\ufdd01\ufdd1", "<!--"])
-def test_values_are_text_whatever_they_hold(engines: Engines, value: str) -> None:
-    for tag in ("{{ x }}", "{{ x|safe }}", "{{ (x ~ '')|safe }}"):
-        assert texts(render(engines, paragraphs(tag), {"x": value}).content) == [value]
-
-
 def test_line_breaks_and_tabs_of_values_become_breaks_and_tabs(engines: Engines) -> None:
     [paragraph] = docx.Document(
         io.BytesIO(render(engines, paragraphs("a {{ x }} b"), {"x": "1\n2\r\n3\t4"}).content)
@@ -220,26 +159,11 @@ def test_line_breaks_and_tabs_of_values_become_breaks_and_tabs(engines: Engines)
     assert len(paragraph.runs[0]._r.findall("{*}br")) == 2
 
 
-@pytest.mark.parametrize(
-    "raw", [rb"a\u0000b", rb"a\u001fb", rb"a\bb", rb"a\ffb"[:-1] + b"b", rb"a\uffffb", rb"a\u000bb"]
-)
-def test_characters_that_xml_forbids_are_dropped(engines: Engines, raw: bytes) -> None:
-    made = texts(render(engines, paragraphs("{{ x }}"), b'{"x": "' + raw + b'"}').content)
-    assert made[0].startswith("a") and made[0].endswith("b") and len(made[0]) <= 3
-
-
-def test_half_a_surrogate_pair_does_not_stop_a_document(engines: Engines) -> None:
-    assert texts(render(engines, paragraphs("{{ x }}"), rb'{"x": "a\ud800b"}').content) == ["a?b"]
-
-
 def test_null_prints_nothing(engines: Engines) -> None:
     rendered = render(
         engines, paragraphs("[{{ x }}][{{ y.z }}][{{ x|default('d', true) }}]"), {"x": None, "y": {"z": None}}
     )
     assert (texts(rendered.content), rendered.warnings) == (["[][][d]"], ())
-
-
-# ---- what is missing
 
 
 def test_a_missing_value_is_blank_with_a_warning(engines: Engines) -> None:
@@ -278,14 +202,6 @@ def test_methods_of_the_dialect_still_work(engines: Engines) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "raw", [b"[1]", b"{", b'{"a": NaN}', b"\xff", b'{"a": pw_d}', b'{"a": ' + b"[" * 3000 + b"]" * 3000 + b"}"]
-)
-def test_data_that_is_no_json_object_is_refused(engines: Engines, raw: bytes) -> None:
-    with pytest.raises((DocumentFailed, RecursionError)):
-        render(engines, paragraphs("{{ a }}"), raw)
-
-
 def test_asking_whether_a_value_is_there_is_no_warning(engines: Engines) -> None:
     source = paragraphs(
         "{% if a %}x{% endif %}{% if b.c is defined %}y{% endif %}{{ b.d|default('z') }}{{ 1 if a else 2 }}"
@@ -312,92 +228,6 @@ def test_a_missing_value_is_missed_through_a_filter_too(engines: Engines) -> Non
     assert render(engines, paragraphs("[{{ total|money }}]"), {"total": None}, strict=True).warnings == ()
 
 
-@pytest.mark.parametrize("strict", [False, True])
-def test_an_attribute_of_a_missing_value_is_always_an_error(engines: Engines, strict: bool) -> None:
-    found = error(engines, paragraphs("{{ buyer.name }}"), {"buyr": {"name": "A"}}, strict=strict)
-    assert (found.code, found.data_path, found.tag) == ("data_missing", "buyer", "{{ buyer.name }}")
-    assert found.hint == "The data has `buyr`: is that meant?"
-
-
-# ---- broken templates
-
-
-@pytest.mark.parametrize(
-    ("texts_", "line", "tag"),
-    [
-        (("ok", "{{ a + }}"), 2, "{{ a + }}"),
-        (("{{ a|nofilter }}",), 1, "{{ a|nofilter }}"),
-        (("ok", "ok", "open {{ a"), 3, "{{ a"),
-        (("{% include 'x' %}",), 1, "{% include 'x' %}"),
-        (("{% autoescape false %}{{ a }}{% endautoescape %}",), 1, "{% autoescape false %}"),
-        (("{%tr for i in a %}",), 1, "{%tr for i in a %}"),
-    ],
-)
-def test_a_broken_tag_is_located(engines: Engines, texts_: tuple[str, ...], line: int, tag: str) -> None:
-    found = error(engines, paragraphs(*texts_), {"a": 1})
-    assert (found.code, found.part, found.line, found.tag) == ("template_error", "word/document.xml", line, tag)
-
-
-def test_a_loop_without_end_is_stopped(engines: Engines) -> None:
-    nested = "".join(f"{{% for {name} in range(10000) %}}" for name in "abc") + "{% endfor %}" * 3
-    assert error(engines, paragraphs(nested)).code == "render_timeout"
-
-
-@pytest.mark.parametrize(
-    "probe",
-    [
-        "{{ ''.__class__ }}",
-        "{{ x.__init__.__globals__ }}",
-        "{{ cycler }}",
-        "{{ self }}",
-        "{{ x|attr('__class__') }}",
-        "{{ __missing.__self__ }}",
-    ],
-)
-def test_python_is_out_of_reach(engines: Engines, probe: str) -> None:
-    try:
-        printed = "".join(texts(render(engines, paragraphs(probe), {"x": {}}).content))
-    except DocumentFailed:
-        return
-    assert "class" not in printed and "object" not in printed and "module" not in printed
-
-
-def rezipped(source: bytes, change: Callable[[dict[str, bytes]], object]) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(source)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    change(members)
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, content in members.items():
-            made.writestr(name, content)
-    return out.getvalue()
-
-
-@pytest.mark.parametrize(
-    "dtd",
-    [b'<!DOCTYPE d [<!ENTITY e SYSTEM "file:///etc/passwd">]>', b'<!DOCTYPE d [<!ENTITY a "a"><!ENTITY b "&a;&a;">]>'],
-)
-def test_a_part_with_a_dtd_is_refused(engines: Engines, dtd: bytes) -> None:
-    def declare(members: dict[str, bytes]) -> None:
-        head, rest = members["word/document.xml"].split(b"<w:document", 1)
-        members["word/document.xml"] = head + dtd + b"<w:document" + rest
-
-    assert "DTD" in error(engines, rezipped(paragraphs("{{ x }}"), declare)).message
-
-
-def test_what_is_no_word_document_is_refused(engines: Engines) -> None:
-    assert error(engines, b"not a zip").code == "template_error"
-    assert (
-        error(engines, rezipped(paragraphs("x"), lambda members: members.pop("word/document.xml"))).code
-        == "template_error"
-    )
-    bomb = rezipped(paragraphs("x"), lambda members: members.update({"word/media/x.bin": bytes(30_000_000)}))
-    assert "bomb" in error(engines, bomb).message
-
-
-# ---- the file
-
-
 def test_the_same_data_makes_the_same_bytes(engines: Engines) -> None:
     source = paragraphs("{{ x }}")
     assert render(engines, source, {"x": 1}).content == render(Engines(), source, {"x": 1}).content
@@ -415,13 +245,6 @@ def test_a_cell_left_without_paragraphs_gets_one(engines: Engines) -> None:
     source = template(second)
     xml = part(render(engines, source, {"no": False}).content)
     assert re.search(r"</w:tcPr><w:p/></w:tc>", xml)
-
-
-@pytest.mark.parametrize("mark", [CELL_END, GRID_START])
-def test_a_value_may_hold_the_marks_of_the_engine(engines: Engines, mark: str) -> None:
-    source = rows(("{%tc for x in xs %}", "{{ x }}", "{%tc endfor %}"), ("a", "b", "c"))
-    xml = part(render(engines, source, {"xs": [f"1{mark}", "2"]}).content)
-    assert [text.replace(mark, "") for text in re.findall(">([^<]*)</w:t>", xml)] == ["1", "2", "a", "b", "c"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
