@@ -13,9 +13,11 @@ from backends.blobs import FileBlobStore, StoredBlob
 from backends.role_lease import RoleLease
 from contracts.errors import HistoryUnavailable
 from contracts.jobs import input_key
+from generator.main import Generator
 from generator.maintenance.pruner import Pruner, PrunerMetrics
 from generator.maintenance.pruning import Finding, Pruning
 from generator.maintenance.retention import HOUR_MS, Reason
+from generator.settings import GeneratorSettings
 from tests.conftest import WaitUntil
 from tests.integration.history_servers import Server, fresh_database, fresh_prefix
 from tests.integration.pruning_stage import WEEK_MS, Stage
@@ -181,3 +183,11 @@ async def test_a_sweep_that_fails_is_begun_again(stage: Stage, error: Exception,
 
     async with running(stage.pruner(pruning)):
         await wait_until(both, "the pruner goes on")
+
+
+@pytest.mark.parametrize(("roles", "prunes"), [("maintain", True), ("render,deliver,ship,admin", False)])
+async def test_generators_of_the_role_maintain_prune(stage: Stage, roles: str, prunes: bool) -> None:
+    values = {"redis_url": "redis://127.0.0.1", "clickhouse_url": "http://127.0.0.1", "secret_key": "x" * 32}
+    generator = Generator(GeneratorSettings.model_validate({**values, "blob_dir": stage.blobs.root, "roles": roles}))
+    assert ("pruner" in generator.loops()) == prunes
+    await generator.close()
