@@ -27,6 +27,9 @@ class QueueGauges:
         self._oldest = Gauge("presswork_webhook_oldest_due_age_seconds", "Oldest due, unsent", registry=registry)
         self._lag = Gauge("presswork_events_lag_seconds", "Oldest event not in ClickHouse", registry=registry)
         self._shipped = Gauge("presswork_events_shipped", "Events shipped by this process", registry=registry)
+        self._quarantined = Gauge(
+            "presswork_events_quarantined", "Events this process could not store", registry=registry
+        )
         self._up = Gauge("presswork_redis_up", "1 while Redis answers", registry=registry)
 
     async def run(self) -> None:
@@ -48,3 +51,4 @@ class QueueGauges:
         self._oldest.set(backlog.oldest_due_ms / 1000)
         self._lag.set(self._shipper.lag_seconds)
         self._shipped.set(self._shipper.counters.events)
+        self._quarantined.set(self._shipper.counters.quarantined)
