@@ -30,7 +30,11 @@ def main() -> None:
     print(
         f"Chaos: {options.seconds:g} s, seed {options.seed}, {len(steps)} acts; logs and history in {home}", flush=True
     )
-    report = asyncio.run(Chaos(ground, Trial(options.seed, options.seconds, steps, options.clients)).run())
+    try:
+        report = asyncio.run(Chaos(ground, Trial(options.seed, options.seconds, steps, options.clients)).run())
+    except BaseException:
+        keep_copy(ground.disks, ground.home / "disks")
+        raise
     print(report.text(), flush=True)
     sys.exit(_concluded(ground, report, disks=disks, keep=options.keep))
 

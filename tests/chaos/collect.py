@@ -57,9 +57,11 @@ class ClickHouseReader:
         self._http = http
 
     async def rows(self, sql: str) -> list[Row]:
+        """Ask; a table that cannot be read is the end of the run, and no violation of some check."""
         settings = "SETTINGS output_format_json_quote_64bit_integers = 0, max_result_rows = 0, max_execution_time = 60"
         answer = await self._http.post(self._url, content=f"{sql} {settings} FORMAT JSONEachRow", auth=self._login)
-        answer.raise_for_status()
+        if answer.status_code != 200:
+            raise RuntimeError(f"ClickHouse cannot answer {sql}: {answer.text}")
         return [json.loads(line) for line in answer.text.splitlines()]
 
 

@@ -69,12 +69,12 @@ class Evidence:
 
     @cached_property
     def endings(self) -> dict[Run, list[Row]]:
-        """The events with which each run ended: one each, if all is well."""
-        found: dict[Run, list[Row]] = defaultdict(list)
+        """The events with which each run ended: one each, if all is well. An event that is stored twice counts once."""
+        found: dict[Run, dict[int, Row]] = defaultdict(dict)
         for event in self.events:
             if event["event"] in ENDINGS:
-                found[event["document_id"], event["run"]].append(event)
-        return dict(found)
+                found[event["document_id"], event["run"]][event["seq"]] = event
+        return {run: [*rows.values()] for run, rows in found.items()}
 
     @cached_property
     def numbers(self) -> dict[str, Call]:

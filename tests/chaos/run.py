@@ -26,7 +26,7 @@ from tests.chaos.watch import Watch
 
 @dataclass(frozen=True)
 class Trial:
-    """What to run. `launcher`: how Python starts the second processes; `armed`: whether they have fault points.
+    """What to run. `launcher`: how Python starts a module; `armed`: whether they have fault points.
 
     `slow` is the share of documents that take seconds, `settle_s` how long everything may take to end afterwards.
     """
@@ -49,7 +49,7 @@ class Chaos:
         self._ground = ground
         self._trial = trial
         self._history = History(ground.home / "history.jsonl")
-        self._up = Up(ground)
+        self._up = Up(ground, trial.launcher)
         self._armories = {
             "api-2": Armory(API_POINTS, f"api {trial.seed}", trial.seconds),
             "generator-2": Armory(GENERATOR_POINTS, f"generator {trial.seed}", trial.seconds),

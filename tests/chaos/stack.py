@@ -27,6 +27,7 @@ PORTS = ("api", "generator", "redis", "clickhouse", "api-2", "generator-2", "rec
 SERVICES = ("api", "generator", "api-2", "generator-2")
 SERVERS = ("redis", "clickhouse")
 START_S = 120.0
+ROOT = Path(__file__).parents[2]
 
 #: By which word a child of `presswork up` is recognised on its command line.
 MARKS = {
@@ -93,6 +94,7 @@ class Ground:
         if server := os.environ.get("PRESSWORK_REDIS_SERVER"):
             plain["PRESSWORK_REDIS_SERVER"] = server
         return plain | {
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), plain.get("PYTHONPATH")))),
             "PRESSWORK_ALLOW_SIMULATE": "1",
             "PRESSWORK_WEBHOOK_ALLOW_HOSTS": f"127.0.0.1:{self.ports['receiver']}",
             "PRESSWORK_WEBHOOK_SCHEDULE": WEBHOOK_SCHEDULE,
@@ -101,10 +103,11 @@ class Ground:
 
 
 class Up:
-    """The `presswork up` of a run."""
+    """The `presswork up` of a run. `launcher`: how Python starts its module."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, launcher: tuple[str, ...]) -> None:
         self._ground = ground
+        self._launcher = launcher
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -115,7 +118,8 @@ class Up:
         """Start it; `ready` tells when it serves."""
         ports = self._ground.ports
         named = [word for name in ("api", "generator", *SERVERS) for word in (f"--{name}-port", str(ports[name]))]
-        command = [sys.executable, "-m", "standalone", "up", "--data-dir", str(self._ground.data), "--workers", "1"]
+        command = [sys.executable, *self._launcher, "standalone", "up", "--workers", "1"]
+        named += ["--data-dir", str(self._ground.data)]
         environment = self._ground.shared_environment() | {"PRESSWORK_READY_FILE": str(self._ready_file)}
         self._ready_file.unlink(missing_ok=True)
         with self._ground.log("up").open("ab") as log:

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.broken MODULE` runs a service (app or generator) that breaks its promises on purpose.
+"""`python -m tests.chaos.broken MODULE ...` runs app, generator or standalone so that it breaks promises on purpose.
 
 Only the suite's own test starts it: a checker that finds nothing in this one would find nothing anywhere. The scripts
 are changed as text, and a text that is not there any more ends the start: a breakage that breaks nothing must not pass.
@@ -7,25 +7,42 @@ are changed as text, and a text that is not there any more ends the start: a bre
 import runpy
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import backends.scripts
+import standalone.stack
+from app.services.users import UserService
 from backends.clickhouse import ClickHouse
+from backends.queue import Completion, DocumentQueue
+from standalone.keeper import ChildSpec
 
-#: script -> what is replaced by what, and the check that must notice.
+#: script -> what is replaced by what
 BREAKAGES: dict[str, list[tuple[str, str]]] = {
-    # A zombie's late result counts: a run ends twice.
+    # A zombie's late result counts, and so does a result that the client library sends again.
     "complete": [("v[1] == token and v[2] == 'rendering'", "v[2] == 'rendering' or v[2] == 'completed'")],
     # Failures call nobody.
     "fail": [("finish(id, 'failed', at)", "redis.call('HDEL', doc(id), 'callback') finish(id, 'failed', at)")],
-    # Whoever writes last wins.
-    "user_put": [("if version ~= tonumber(ARGV[2]) then return 'conflict' end", "")],
 }
 
 
 def main() -> None:
     backends.scripts.source = _broken(backends.scripts.source)  # type: ignore[assignment]
     ClickHouse.insert_lines = _twice(ClickHouse.insert_lines)  # type: ignore[method-assign]
-    runpy.run_module(sys.argv[1], run_name="__main__", alter_sys=True)
+    DocumentQueue.complete = _sent_again(DocumentQueue.complete)  # type: ignore[method-assign]
+    UserService.change = _whatever_the_version(UserService.change)  # type: ignore[method-assign]
+    standalone.stack._service = _broken_service(standalone.stack._service)
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+def _broken_service(service: Callable[..., ChildSpec]) -> Callable[..., ChildSpec]:
+    """Let `presswork up` start its services through this module, too."""
+
+    def launched(*arguments: object) -> ChildSpec:
+        spec = service(*arguments)
+        return replace(spec, command=[sys.executable, "-P", "-m", "tests.chaos.broken", spec.command[-1]])
+
+    return launched
 
 
 def _broken(source: Callable[[str], str]) -> Callable[[str], str]:
@@ -43,17 +60,36 @@ def _broken(source: Callable[[str], str]) -> Callable[[str], str]:
 
 
 def _twice(insert: Callable[..., object]) -> Callable[..., object]:
-    """Insert one batch in ten again under another token, as a shipper without tokens does after a crash."""
+    """Insert one batch in three again under another token, as a shipper without tokens does after a crash."""
     batches = 0
 
     async def inserted(self: ClickHouse, table: str, lines: list[bytes], *, token: str) -> None:
         nonlocal batches
         batches += 1
         await insert(self, table, lines, token=token)  # type: ignore[misc]
-        if batches % 10 == 0:
+        if batches % 3 == 0:
             await insert(self, table, lines, token=f"{token} again")  # type: ignore[misc]
 
     return inserted
+
+
+def _sent_again(complete: Callable[..., object]) -> Callable[..., object]:
+    """Send each result twice, as the client library does when the connection breaks."""
+
+    async def completed(self: DocumentQueue, completions: list[Completion]) -> object:
+        await complete(self, completions)  # type: ignore[misc]
+        return await complete(self, completions)  # type: ignore[misc]
+
+    return completed
+
+
+def _whatever_the_version(change: Callable[..., object]) -> Callable[..., object]:
+    """Forget If-Match: whoever writes last wins."""
+
+    async def changed(self: UserService, *arguments: object) -> object:
+        return await change(self, *arguments[:-1], None)  # type: ignore[misc]
+
+    return changed
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ class RegisterClient:
                 await self._read(user_id)
             else:
                 await self._write(user_id)
-            await asyncio.sleep(self._chance.uniform(0, 1.2))
+            await asyncio.sleep(self._chance.uniform(0, 0.8))
 
     async def read_all(self) -> None:
         """Read every user once."""
