@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,3 +112,31 @@ def test_progress_is_shown_on_a_terminal_only() -> None:
     progress_on(terminal)("keys in Redis")
     progress_on(file)("keys in Redis")
     assert "keys in Redis ..." in terminal.getvalue() and file.getvalue() == ""
+
+
+def command(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PRESSWORK_")}
+    return subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, timeout=120, env=environment | variables
+    )
+
+
+def test_a_wrong_data_directory_is_wrong_usage(tmp_path: Path) -> None:
+    refused = command("-m", "standalone", "doctor", "--data-dir", str(tmp_path))
+    assert refused.returncode == 2
+    assert str(tmp_path) in refused.stderr and "--redis-url" in refused.stderr and "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("entry", [("standalone", "doctor"), ("generator.maintenance.doctor",)])
+def test_both_commands_read_the_environment_that_a_container_has(entry: tuple[str, ...], tmp_path: Path) -> None:
+    away = {
+        "PRESSWORK_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
+        "PRESSWORK_CLICKHOUSE_URL": f"http://x:x@127.0.0.1:{free_port()}/presswork",
+        "PRESSWORK_BLOB_DIR": str(tmp_path),
+        "PRESSWORK_SECRET_KEY": SECRET_KEY,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    ended = command("-m", *entry, "--json", "--dry-run", **away)
+    assert ended.returncode == 3, ended.stderr
+    report = json.loads(ended.stdout)
+    assert report["dry_run"] is True and all(check["unchecked"] for check in report["checks"])

@@ -65,11 +65,13 @@ def _titles(words: Wording) -> dict[str, str]:
         "rescued": words("Rescued from a worker that died or froze"),
         "released": words("Given back to the queue"),
         "retried": words("Requested again"),
+        "readmitted": words("Put back after the queue was lost"),
         "completed": words("Completed"),
         "failed": words("Failed"),
         "cancelled": words("Cancelled"),
         "delivered": words("Webhook delivered"),
         "delivery_dead": words("Webhook given up"),
+        "delivery_resent": words("Webhook due once more"),
     }
 
 

@@ -16,7 +16,7 @@ class Counters:
     title = "counters that limits are judged by"
     flaws = {
         "open": Flaw("counters of unfinished documents or bytes that are not true", "counted anew"),
-        "running": Flaw("counters of a lane's leases that are not true", "counted anew"),
+        "running": Flaw("counters of lanes' leases that are not true", "counted anew"),
     }
 
     def __init__(self, stores: Stores) -> None:

@@ -9,7 +9,7 @@ from generator.maintenance.doctor.stores import Stores
 class DeliveryPlaces:
     name = "delivery-places"
     title = "webhooks' places"
-    flaws = {"waits_nowhere": Flaw("pending, but neither due nor in its receiver's lane", "made due")}
+    flaws = {"waits_nowhere": Flaw("pending, but neither due nor in their receivers' lanes", "made due")}
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores

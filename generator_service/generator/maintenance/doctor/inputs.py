@@ -29,8 +29,8 @@ class Inputs:
     name = "inputs"
     title = "jobs and inputs of unfinished documents"
     flaws = {
-        "job": Flaw("unfinished without its job in Redis", "taken from its input, or failed with input_lost"),
-        "input": Flaw("unfinished without its input in the blob store", "written from its job"),
+        "job": Flaw("unfinished without a job in Redis", "given the one in their input, or failed with input_lost"),
+        "input": Flaw("unfinished without an input in the blob store", "given one, copied from their jobs"),
     }
 
     def __init__(self, stores: Stores) -> None:

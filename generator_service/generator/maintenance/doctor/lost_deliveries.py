@@ -22,7 +22,9 @@ class LostDeliveries:
     title = "webhooks that Redis has lost"
     flaws = {
         "lost": Flaw("pending in history, unknown to Redis", "made due again under the same webhook-id"),
-        "receiver_lost": Flaw("pending in history, unknown to Redis, and the receiver is gone", "recorded as dead"),
+        "receiver_lost": Flaw(
+            "pending in history, unknown to Redis, and where they went is not known any more", "recorded as dead"
+        ),
     }
 
     def __init__(self, stores: Stores) -> None:

@@ -31,8 +31,10 @@ class LostDocuments:
     name = "lost-documents"
     title = "unfinished documents that Redis has lost"
     flaws = {
-        "lost": Flaw("unfinished in history, unknown to Redis", "put back from its input"),
-        "input_lost": Flaw("unfinished in history, unknown to Redis, and its input is gone", "failed with input_lost"),
+        "lost": Flaw("unfinished in history, unknown to Redis", "put back from their inputs"),
+        "input_lost": Flaw(
+            "unfinished in history, unknown to Redis, and their inputs are gone", "failed with input_lost"
+        ),
         "unclear": Flaw("unfinished in history, but how it went on is in the table events_quarantine"),
     }
 

@@ -12,14 +12,14 @@ class Places:
     name = "places"
     title = "documents' places in the queue"
     flaws = {
-        "queued_nowhere": Flaw("queued, but in no lane, not delayed and not leased", "put to the front of its lane"),
+        "queued_nowhere": Flaw("queued, but in no lane, not delayed and not leased", "put to the front of their lanes"),
         "scheduled_nowhere": Flaw("scheduled, but not among the delayed ones", "scheduled again"),
         "rendering_without_lease": Flaw("rendering without a lease", "leased once more: the rescuer sees to it"),
-        "ended_but_leased": Flaw("ended, but still leased", "freed of its lease"),
+        "ended_but_leased": Flaw("ended, but still leased", "freed of their leases"),
         "delayed_out_of_turn": Flaw("delayed, though it has begun or ended", "taken from the delayed ones"),
         "gone": Flaw("leased or delayed, but there is no such document", "taken from the leases and delays"),
-        "delivery_missing": Flaw("owes a webhook that is not there", "given its webhook, which is due now"),
-        "incomplete": Flaw("a document's hash without what every document has"),
+        "delivery_missing": Flaw("owing a webhook that is not there", "given their webhooks, which are due now"),
+        "incomplete": Flaw("hashes of documents without what every document has"),
     }
 
     def __init__(self, stores: Stores) -> None:

@@ -130,15 +130,18 @@ def _verdict(check: CheckReport) -> str:
 
 
 def _details(check: CheckReport, dry_run: bool) -> list[str]:
-    lines = []
-    for flaw in check.by_flaw():
-        lines.append(
-            f"    {flaw.found} {flaw.words}: {', '.join(flaw.examples)}{', ...' if flaw.found > EXAMPLES else ''}"
-        )
-        if dry_run and flaw.remedy:
-            lines.append(f"      would be {flaw.remedy}")
-        elif flaw.mended:
-            lines.append(f"      {flaw.mended} {flaw.remedy}")
-        if flaw.left and not dry_run:
-            lines.append(f"      {flaw.left} left: {'; '.join(flaw.reasons) or 'for a person to look at'}")
+    return [line for flaw in check.by_flaw() for line in (f"    {flaw.found} {flaw.words}", *_outcome(flaw, dry_run))]
+
+
+def _outcome(flaw: FlawReport, dry_run: bool) -> list[str]:
+    """Write what became, or would become, of one kind of finding, and some of their ids."""
+    lines = [f"      such as {example}" for example in flaw.examples[:1]] + [
+        f"              {example}" for example in flaw.examples[1:]
+    ]
+    if dry_run:
+        return [*lines, f"      would be {flaw.remedy}" if flaw.remedy else "      left for a person to look at"]
+    if flaw.mended:
+        lines.append(f"      {flaw.mended} {flaw.remedy}")
+    if flaw.left:
+        lines.append(f"      {flaw.left} left: {'; '.join(flaw.reasons) or 'not mended'}")
     return lines

@@ -25,8 +25,8 @@ class Results:
     name = "results"
     title = "bytes of completed documents"
     flaws = {
-        "missing": Flaw("completed, but the bytes are gone", "made again as the next run"),
-        "damaged": Flaw("completed, but the bytes are not those that were made", "made again as the next run"),
+        "missing": Flaw("completed, but the bytes are gone", "made again, as their next run"),
+        "damaged": Flaw("completed, but the bytes are not those that were made", "made again, as their next run"),
     }
 
     def __init__(self, stores: Stores) -> None:

@@ -32,7 +32,7 @@ class ServingSet:
         "key": Flaw("keys that Redis lacks or has an older version of", "taken over from history"),
         "template": Flaw("templates of Presswork's own that Redis lacks", "registered again"),
         "source": Flaw("template sources that the blob store lacks", "stored again if they ship with Presswork"),
-        "mark": Flaw("the mark that the set is complete", "set"),
+        "mark": Flaw("marks that the set is complete", "set"),
     }
 
     def __init__(self, stores: Stores) -> None:

@@ -16,7 +16,7 @@ ENDED = {str(status) for status in TERMINAL}
 class Settled:
     name = "settled"
     title = "documents that may leave Redis"
-    flaws = {"stays": Flaw("ended, stored and settled, but without a time to live", "given its time to live")}
+    flaws = {"stays": Flaw("ended, stored and settled, but without a time to live", "given one")}
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores

@@ -9,7 +9,9 @@ from generator.maintenance.doctor.stores import Stores
 class Shipping:
     name = "shipping"
     title = "the batch of events in flight"
-    flaws = {"events_gone": Flaw("a batch in flight whose events are gone", "given up: what is left is shipped anew")}
+    flaws = {
+        "events_gone": Flaw("batches in flight whose events are gone", "given up: what is left of them is shipped anew")
+    }
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
