@@ -153,6 +153,8 @@ async def _prepare_schema(clickhouse: ClickHouse, settings: ApiSettings) -> None
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(app.state.changes.run()), asyncio.create_task(app.state.bootstrap.run())]
     try:
+        # A port that opens earlier would answer 503 to clients that another process serves well.
+        await app.state.bootstrap.tried.wait()
         yield
     finally:
         for task in tasks:

@@ -16,6 +16,7 @@ def loggers_are_not_cached() -> Iterator[None]:
     configure = structlog.configure
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(structlog, "configure", lambda **how: configure(**how | {"cache_logger_on_first_use": False}))
+        structlog.reset_defaults()  # an application that a module made while it was collected has set its own
         yield
 
 

@@ -13,7 +13,7 @@ from app.repository.users import UserRepository
 from app.services.users import UserService
 from backends.accounts import Accounts
 from backends.redis_safety import RedisRefused, UnsafeRedis
-from contracts.errors import PressworkError, TransientError
+from contracts.errors import HistoryUnavailable, PressworkError, TransientError
 from contracts.users import UserRow
 
 log = structlog.get_logger(__name__)
@@ -24,6 +24,9 @@ FIRST_ADMIN_NAME = "Administrator"
 
 #: How often a running service looks whether Redis still holds the complete set.
 LOOK_S = 2.0
+#: Between two tries of a step.
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.2, 3.0
+TABLES_S = 5.0
 
 
 class NoAdminKey(PressworkError):
@@ -50,6 +53,8 @@ class Bootstrap:
         self.unsafe_redis = False
         self.prepared = asyncio.Event()
         self.migrated = asyncio.Event()
+        #: Whether it is known by now if this process can serve: before, its port stays closed.
+        self.tried = asyncio.Event()
 
     async def run(self) -> None:
         """Prepare to serve, and again whenever Redis has lost the set. Runs until cancelled."""
@@ -65,24 +70,28 @@ class Bootstrap:
 
     async def prepare(self) -> None:
         """Prepare to serve; while a server is away, keep trying. A set that is complete does not wait for history."""
-        delay = 0.2
-        while not (self.prepared.is_set() and self.migrated.is_set()):
-            for step, done in ((self._schema, self.migrated), (self._serving_set, self.prepared)):
-                if done.is_set():
-                    continue
-                try:
-                    await step()
-                    done.set()
-                except UnsafeRedis as error:
-                    self.unsafe_redis = True
-                    log.error("redis.unsafe", error=error.message)
-                except (TransientError, NoAdminKey, RedisRefused) as error:
-                    log.warning("bootstrap.waiting", step=step.__name__.strip("_"), error=error.message)
-                except Exception:
-                    # A bug, but the service must say so and go on trying: nobody reads what a task dies of.
-                    log.exception("bootstrap.failed", step=step.__name__.strip("_"))
-            await asyncio.sleep(0 if self.prepared.is_set() and self.migrated.is_set() else delay)
-            delay = min(delay * 2, 3)
+        await asyncio.gather(self._done(self._schema, self.migrated), self._done(self._serving_set, self.prepared))
+
+    async def _done(self, step: Callable[[], Awaitable[None]], done: asyncio.Event) -> None:
+        """Repeat a step until it has succeeded."""
+        delay = FIRST_DELAY_S
+        while not done.is_set():
+            try:
+                await step()
+                done.set()
+            except UnsafeRedis as error:
+                self.unsafe_redis = True
+                log.error("redis.unsafe", error=error.message)
+            except (TransientError, NoAdminKey, RedisRefused) as error:
+                log.warning("bootstrap.waiting", step=step.__name__.strip("_"), error=error.message)
+            except Exception:
+                # A bug, but the service must say so and go on trying: nobody reads what a task dies of.
+                log.exception("bootstrap.failed", step=step.__name__.strip("_"))
+            if done is self.prepared:
+                self.tried.set()
+            if not done.is_set():
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, LONGEST_DELAY_S)
 
     async def _schema(self) -> None:
         await self._migrate()
@@ -93,10 +102,19 @@ class Bootstrap:
             await self._require_safe_redis()
             self._redis_judged, self.unsafe_redis = True, False
         if not await self._accounts.populated():
+            await self._tables()
             users = await self._repository.all_users()
             await self._accounts.populate(users, await self._repository.all_keys())
             log.info("accounts.populated", users=len(users))
         await self._ensure_admin()
+
+    async def _tables(self) -> None:
+        """Wait until the tables are there. Raises HistoryUnavailable if that takes long."""
+        try:
+            async with asyncio.timeout(TABLES_S):
+                await self.migrated.wait()
+        except TimeoutError:
+            raise HistoryUnavailable() from None
 
     async def _ensure_admin(self) -> None:
         admin = await self._first_admin()

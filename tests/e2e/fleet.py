@@ -39,7 +39,7 @@ class Service:
     async def start(self) -> "Service":
         """Start it and wait until it is ready."""
         self._spawn()
-        await until(self.is_ready, f"{self.module} is ready", lambda: self.log.read_text())
+        await until(self.is_ready, f"{self.module} is ready", lambda: self.log.read_text()[-2000:])
         return self
 
     def _spawn(self) -> None:

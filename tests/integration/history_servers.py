@@ -56,7 +56,15 @@ class Server:
 
     def start_again(self) -> None:
         """Start it with the configuration that is there."""
+        self.spawn()
+        self.wait_until_ready()
+
+    def spawn(self) -> None:
+        """Begin to start it. It dies with the thread that calls this."""
         self.process = subprocess.Popen(tethered(self.embedded.command), stdout=subprocess.DEVNULL)
+
+    def wait_until_ready(self) -> None:
+        assert self.process is not None
         deadline = time.monotonic() + 60
         while not asyncio.run(self.embedded.is_ready(self.process.pid)):
             assert time.monotonic() < deadline and self.process.poll() is None, "the server did not start"

@@ -115,3 +115,32 @@ async def test_a_complete_set_does_not_wait_for_history() -> None:
         await bootstrap.prepared.wait()
     assert not bootstrap.migrated.is_set()
     task.cancel()
+
+
+async def test_a_complete_set_is_served_while_history_hangs() -> None:
+    async def hangs() -> None:
+        await asyncio.sleep(600)
+
+    accounts = Accounts()
+    accounts.is_populated = True
+    bootstrap = a_bootstrap(accounts, Repository(), migrate=hangs)
+    preparing = asyncio.create_task(bootstrap.prepare())
+    async with asyncio.timeout(10):
+        await bootstrap.prepared.wait()
+    assert not bootstrap.migrated.is_set()
+    preparing.cancel()
+
+
+@pytest.mark.parametrize("failure", [None, RedisRefused("it is away")])
+async def test_it_is_known_after_the_first_try_whether_requests_can_be_served(failure: Exception | None) -> None:
+    async def judge() -> None:
+        assert not bootstrap.tried.is_set()
+        if failure:
+            raise failure
+
+    bootstrap = a_bootstrap(Accounts(), Repository(), require_safe_redis=judge)
+    preparing = asyncio.create_task(bootstrap.prepare())
+    async with asyncio.timeout(10):
+        await bootstrap.tried.wait()
+    assert bootstrap.prepared.is_set() is (failure is None)
+    preparing.cancel()
