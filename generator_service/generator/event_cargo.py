@@ -24,7 +24,6 @@ BEGINNINGS = frozenset({b"accepted", b"retried"})
 DELETED = b"deleted"
 ENDED = frozenset(status.encode() for status in TERMINAL)
 
-SEQ = b',"seq":'
 AS_WRITTEN = re.compile(rb',"seq":([0-9]{1,9}),"event":"([a-z_]+)","at":[0-9]+,"status":"([a-z]+)"')
 HEAD_START, ID_LENGTH = b'{"document_id":"', 36
 IS_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -78,7 +77,7 @@ def _glance(line: bytes) -> tuple[str, int, bytes, bytes] | None:
 
     A client's texts cannot look like it: inside a JSON string each quote has a backslash before it.
     """
-    found = AS_WRITTEN.match(line, line.find(SEQ))
+    found = AS_WRITTEN.search(line)
     if found is None or not line.startswith(HEAD_START) or not line.endswith(b"}"):
         return None
     seq, event, status = found.groups()

@@ -41,7 +41,7 @@ async def running(shipper: Shipper) -> AsyncIterator[None]:
 async def ship_through(stage: Stage, plan: list[Illness], *, documents: int, max_rows: int) -> None:
     """Let documents live while a shipper works for a server that is ill as planned; check history in the end."""
     ids = await stage.live_through(documents // 2)
-    timeout_s = 0.5 if {"hangs", "hangs_after"} & set(plan) else 60
+    timeout_s = 1 if {"hangs", "hangs_after"} & set(plan) else 60
     async with ill_history(stage.clickhouse, plan, insert_timeout_s=timeout_s) as (ill, client):
         shipper = stage.shipper(client, max_rows=max_rows)
         async with running(shipper):
@@ -54,7 +54,7 @@ async def ship_through(stage: Stage, plan: list[Illness], *, documents: int, max
 
 @pytest.mark.parametrize("illness", ILLNESSES)
 async def test_each_event_arrives_once_whatever_the_server_does(stage: Stage, illness: Illness) -> None:
-    await ship_through(stage, [illness] * 5, documents=20, max_rows=17)
+    await ship_through(stage, [illness] * 4, documents=20, max_rows=17)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -114,8 +114,7 @@ async def test_a_shipper_killed_at_any_step_leaves_nothing_lost_or_doubled(
     stage: Stage, redis_node: Server, fault: str
 ) -> None:
     ids = await stage.live_through(30)
-    for _ in range(2):
-        await ship_and_die(stage, redis_node.url, fault)
+    await ship_and_die(stage, redis_node.url, fault)
     shipper = stage.shipper(max_rows=37)
     while await stage.waiting():
         await shipper.ship_once()
