@@ -24,7 +24,7 @@ class Kind:
 
     @property
     def long(self) -> bool:
-        return self.lasts[1] > 15
+        return self.target == "generator-2" and self.lasts[1] > 15
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,12 @@ class _Lane:
             now += pause * self.chance.uniform(0.5, 1.5)
 
     def _decks(self) -> Iterator[Kind]:
-        """Deal all kinds in a random order, again and again; at first long ones early, or they would not fit."""
+        """Deal all kinds in a random order, again and again.
+
+        At first the long ones early, or they would not fit; and Redis late, so that rescues begin while it works.
+        """
         first = self.chance.sample(self.kinds, len(self.kinds))
-        yield from sorted(first, key=lambda kind: not kind.long)
+        yield from sorted(first, key=lambda kind: (not kind.long, kind.target == "redis"))
         while True:
             yield from self.chance.sample(self.kinds, len(self.kinds))
 

@@ -36,7 +36,8 @@ class Report:
             "runs": dict(Counter(row["event"] for row in endings)),
             "webhooks": len(evidence.received),
             "acts": dict(Counter(f"{act.name} {act.target}" for act in evidence.story.acts)),
-            "fault_points": fault_deaths(evidence),
+            "fault_points": armed(evidence),
+            "fault_deaths": fault_deaths(evidence),
             "up_ended": sum(note["name"] == "up_ended" for note in evidence.story.notes),
             "lost": found["lost"] + found["ends"],
             "doubled": found["doubled"] + found["events"] + found["idempotency"],
@@ -63,13 +64,20 @@ class Report:
         return "\n".join([*lines, "", verdict])
 
 
-def fault_deaths(evidence: Evidence) -> dict[str, int]:
+def armed(evidence: Evidence) -> dict[str, int]:
     """Count the starts at which each fault point was armed."""
-    armed: Counter[str] = Counter()
+    points: Counter[str] = Counter()
     for note in evidence.story.notes:
         if note["name"] == "started":
-            armed.update(part.partition(":")[0] for part in note["fault"].split(",") if part)
-    return dict(sorted(armed.items()))
+            points.update(part.partition(":")[0] for part in note["fault"].split(",") if part)
+    return dict(sorted(points.items()))
+
+
+def fault_deaths(evidence: Evidence) -> int:
+    """Count the second processes that a fault point killed: those that died so without an act of ours."""
+    killed = {act.pid for act in evidence.story.acts if act.name == "kill"}
+    ended = (note for note in evidence.story.notes if note["name"] == "ended" and note["code"] == -9)
+    return sum(note["pid"] not in killed for note in ended)
 
 
 def _quantiles(values: list[float]) -> dict[str, int]:

@@ -79,22 +79,30 @@ class Chaos:
     async def _run(self) -> Report:
         self._up.start()
         admin_key = (await self._up.ready())["admin_key"]
-        keeping = [asyncio.create_task(second.keep()) for second in self._seconds.values()]
-        await self._all_serve()
-        setup = Setup(self._ground, self._history, admin_key, self._secrets, self._trial.seed)
-        cast = await setup.cast(self._trial.clients, self._trial.pause_s, self._trial.slow)
-        await self._disturbed(cast)
+        async with asyncio.TaskGroup() as group:
+            keeping = [group.create_task(second.keep()) for second in self._seconds.values()]
+            await self._all_serve()
+            cast = await self._setup(admin_key).cast(self._trial.clients, self._trial.pause_s, self._trial.slow)
+            await self._disturbed(cast)
+            unsettled = await self._settled(cast)
+            evidence = await collect(self._ground, unsettled, admin_key, self._trial.seed)
+            for task in keeping:
+                task.cancel()
+        return Report(self._trial.seed, self._trial.seconds, evidence, violations(evidence))
+
+    def _setup(self, admin_key: str) -> Setup:
+        return Setup(self._ground, self._history, admin_key, self._secrets, self._trial.seed)
+
+    async def _settled(self, cast: Cast) -> dict[str, object]:
+        """Let clients ask for what they do not know yet, and everything end; return what does not."""
         for client in cast.documents:
             await client.resolve()
-        unsettled = await settled(self._ground, self._trial.settle_s)
+        left = await settled(self._ground, self._trial.settle_s)
         for register in cast.registers:
             await register.read_all()
         for caller in cast.callers:
             await caller.close()
-        for task in keeping:
-            task.cancel()
-        evidence = await collect(self._ground, unsettled, admin_key, self._trial.seed)
-        return Report(self._trial.seed, self._trial.seconds, evidence, violations(evidence))
+        return left
 
     async def _disturbed(self, cast: Cast) -> None:
         """Let everybody work while the driver disturbs; return when all serve again."""

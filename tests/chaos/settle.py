@@ -35,5 +35,5 @@ async def under_way(redis: Redis) -> dict[str, object]:
     found["events"] = await redis.xlen(f"{PREFIX}events")
     found["ship"] = await redis.hgetall(f"{PREFIX}ship")
     found["deliver_ring"] = await redis.llen(f"{PREFIX}deliver_ring")
-    found["open"] = int(await redis.hget(f"{PREFIX}open", "all") or 0)
+    found["open"] = max(0, int(await redis.hget(f"{PREFIX}open", "all") or 0))
     return {name: count for name, count in found.items() if count}

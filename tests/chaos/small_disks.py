@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +19,22 @@ class NoMounts(Exception):
 def private_mounts() -> None:
     """Give this process mounts of its own; without root in a user namespace of its own, too. Call before threads run.
 
-    Raises NoMounts.
+    Raises NoMounts. Tried in another process first: half-way into a namespace there is no way back.
     """
+    tried = subprocess.run([sys.executable, "-m", __name__], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        raise NoMounts(tried.stderr.strip().rpartition("\n")[2].partition(": ")[2])
+    _separate()
+
+
+def _separate() -> None:
     user, group = os.getuid(), os.getgid()
-    try:
-        os.unshare(os.CLONE_NEWNS | (os.CLONE_NEWUSER if user else 0))
-        if user:
-            Path("/proc/self/setgroups").write_text("deny")
-            Path("/proc/self/uid_map").write_text(f"0 {user} 1")
-            Path("/proc/self/gid_map").write_text(f"0 {group} 1")
-        _mount("--make-rprivate", "/")
-    except (OSError, AttributeError) as error:
-        raise NoMounts(str(error)) from error
+    os.unshare(os.CLONE_NEWNS | (os.CLONE_NEWUSER if user else 0))
+    if user:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+    _mount("--make-rprivate", "/")
 
 
 def mount_small(sizes_mb: Mapping[Path, int]) -> None:
@@ -45,6 +51,10 @@ def _mount(*words: str) -> None:
         raise NoMounts(str(error)) from error
     if done.returncode:
         raise NoMounts(done.stderr.strip())
+
+
+def _umount(folder: Path) -> None:
+    subprocess.run(["umount", str(folder)], check=True)
 
 
 @dataclass(frozen=True)
@@ -80,3 +90,10 @@ def keep_copy(folders: Mapping[str, Path], into: Path) -> None:
     """Copy what lies on small disks to where it stays."""
     for name, folder in folders.items():
         shutil.copytree(folder, into / name, dirs_exist_ok=True, ignore_dangling_symlinks=True)
+
+
+if __name__ == "__main__":
+    _separate()
+    with tempfile.TemporaryDirectory() as place:
+        mount_small({Path(place) / "disk": 1})
+        _umount(Path(place) / "disk")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from backends.key_map import Lifetime, lifetime_of
 from tests.chaos.evidence import Evidence
 
-#: Bytes of attempts that were cut off wait for the pruner, which leaves young ones alone (seconds).
-OLDEST_ORPHAN_S = 48 * 3600.0
+#: Bytes of attempts that were cut off wait for the pruner, which leaves those of the last hour alone (seconds).
+OLDEST_ORPHAN_S = 2 * 3600.0
 #: Collections that living processes keep filled.
 KEPT_FILLED = ("wake:", "workers")
 
