@@ -3,15 +3,17 @@
 Each script judges and mends in one step, so what is in motion is not mistaken for what is stuck.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import batched
 from typing import Literal, cast
 
+from redis.client import NEVER_DECODE
 from redis.exceptions import RedisError
 
 from backends.scripts import Scripts
 from contracts.errors import QueueUnavailable
 
+ReadStream = Callable[..., Awaitable[list[tuple[bytes, dict[bytes, bytes]]]]]
 Mode = Literal["look", "mend"]
 Ring = Literal["interactive", "normal", "batch", "deliver"]
 RINGS: tuple[Ring, ...] = ("interactive", "normal", "batch", "deliver")
@@ -103,15 +105,16 @@ class Inspection:
         return int(await ask(self._redis.xlen(f"{self._prefix}events")))
 
     async def events(self, first: str = "-", last: str = "+") -> AsyncIterator[list[tuple[str, dict[str, str]]]]:
-        """Read the waiting events, oldest first."""
+        """Read the waiting events, oldest first. Bytes that are no text are shown as such, not refused."""
+        execute = cast(ReadStream, self._redis.execute_command)
         start = first
         while True:
-            found = await ask(self._redis.xrange(f"{self._prefix}events", start, last, count=STEP))
+            arguments = ("XRANGE", f"{self._prefix}events", start, last, "COUNT", STEP)
+            found = await ask(execute(*arguments, **{NEVER_DECODE: True}))
             if not found:
                 return
-            events = cast(list[tuple[str, dict[str, str]]], found)
-            yield events
-            start = f"({events[-1][0]}"
+            yield [(id_.decode(), _text(fields)) for id_, fields in found]
+            start = f"({found[-1][0].decode()}"
 
     # Judging and mending
 
@@ -165,6 +168,10 @@ class Inspection:
             for name in names:
                 getattr(pipe, command)(f"{self._prefix}{name}", *arguments)
             return cast(list[T], await ask(pipe.execute()))
+
+
+def _text(fields: Mapping[bytes, bytes]) -> dict[str, str]:
+    return {name.decode(errors="replace"): value.decode(errors="backslashreplace") for name, value in fields.items()}
 
 
 async def ask[T](question: Awaitable[T]) -> T:

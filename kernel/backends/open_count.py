@@ -5,6 +5,7 @@ when a marked message arrives: as it was read, or as its last message says. The 
 """
 
 import asyncio
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -69,7 +70,7 @@ class OpenCount:
     async def _read(self, ids: list[str], *, only_unfinished: bool) -> dict[str, tuple[str, int]]:
         rows = await self._inspection.fields([f"doc:{id_}" for id_ in ids], "status", "user", "size")
         return {
-            id_: (user, int(size or 0))
+            id_: (sys.intern(user), int(size or 0))
             for id_, (status, user, size) in zip(ids, rows, strict=True)
             if status and user and not (only_unfinished and status in ENDED)
         }

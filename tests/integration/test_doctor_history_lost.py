@@ -81,6 +81,14 @@ async def test_what_waits_in_the_stream_is_no_loss(clinic: Clinic) -> None:
     assert flaws(await clinic.examine()) == {}
 
 
+async def test_events_that_cannot_be_read_hinder_no_check(clinic: Clinic) -> None:
+    await clinic.complete(callback=HOOK)
+    for kind in ("d", "u", "w", "x"):
+        for line in (b"\xff\xfe", b"[]", b'{"document_id": 7}', b"null"):
+            await clinic.scripts.redis.xadd(clinic.name("events"), {kind: line})
+    assert flaws(await clinic.examine()) == {}
+
+
 async def test_one_missing_event_comes_back_alone(clinic: Clinic) -> None:
     document_id = await clinic.complete()
     await clinic.ship()

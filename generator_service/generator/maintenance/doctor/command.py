@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from backends.blobs import FileBlobStore
 from backends.clickhouse import ClickHouse
+from backends.event_log import EventLog
 from backends.redis import connect_redis
 from backends.role_lease import RoleLease
 from backends.scripts import Scripts
@@ -99,16 +100,15 @@ async def _shipping(stores: Stores) -> AsyncIterator[None]:
 
 
 async def _shipped(stores: Stores) -> None:
-    """Wait until the stream is empty, for a while: on a busy system, or without ClickHouse, it never is."""
-    for _ in range(int(SHIP_S / LOOK_S)):
-        try:
-            if not await stores.redis.events_waiting():
-                return
-            if not await stores.history.answers():
-                return
-        except PressworkError:
-            return
-        await asyncio.sleep(LOOK_S)
+    """Wait until what has been sent by now is shipped; without ClickHouse it waits for the next shipper."""
+    events = EventLog(stores.scripts)
+    try:
+        async with asyncio.timeout(SHIP_S):
+            newest = await events.newest_id()
+            while newest is not None and await events.holds(newest) and await stores.history.answers():
+                await asyncio.sleep(LOOK_S)
+    except (PressworkError, TimeoutError):
+        return
 
 
 def progress_on(terminal: TextIO) -> Progress:

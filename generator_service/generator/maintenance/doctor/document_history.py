@@ -49,7 +49,6 @@ class DocumentHistory:
     async def _held_and_not_stored(self, ids: Sequence[str]) -> dict[str, set[int]]:
         numbers = await self._stores.redis.fields([f"doc:{id_}" for id_ in ids], "seq", "again")
         newest = {id_: int(seq or 0) for id_, (seq, _) in zip(ids, numbers, strict=True)}
-        self._agains |= {id_: again or "" for id_, (_, again) in zip(ids, numbers, strict=True)}
         stored = await self._stores.history.sequences(ids)
         suspects = [id_ for id_ in ids if len(stored.get(id_, ())) < newest[id_]]
         held = await self._stores.redis.hashes([f"doc:{id_}" for id_ in suspects])
@@ -57,7 +56,9 @@ class DocumentHistory:
             id_: events_of(fields, newest[id_]) - stored.get(id_, set())
             for id_, fields in zip(suspects, held, strict=True)
         }
-        return {id_: seqs for id_, seqs in lacking.items() if seqs}
+        lacking = {id_: seqs for id_, seqs in lacking.items() if seqs}
+        self._agains |= {id_: again or "" for id_, (_, again) in zip(ids, numbers, strict=True) if id_ in lacking}
+        return lacking
 
     async def _leave_out_waiting(self) -> None:
         """Leave out what waits in the stream, what has come to history since, and what it would not take."""

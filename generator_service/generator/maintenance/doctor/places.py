@@ -44,9 +44,10 @@ class Places:
     async def _without_document(self) -> AsyncIterator[Finding]:
         for name in ("leases", "delayed"):
             async for ids in self._stores.redis.sorted_set(name):
-                for id_, flaw in (await self._judge("look", ids)).items():
-                    if flaw == "gone":
-                        yield Finding(flaw, id_)
+                known = await self._stores.redis.known([f"doc:{id_}" for id_ in ids])
+                unknown = [id_ for id_, is_known in zip(ids, known, strict=True) if not is_known]
+                for id_, flaw in (await self._judge("look", unknown)).items():
+                    yield Finding(flaw, id_)
 
     async def _waiting(self) -> frozenset[str]:
         """Read all lanes: to search each document in its lane would take the square of their length."""
