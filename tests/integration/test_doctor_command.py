@@ -15,13 +15,17 @@ from backends.clickhouse import ClickHouse
 from backends.embedded.clickhouse import EmbeddedClickHouse
 from backends.embedded.redis import EmbeddedRedis
 from backends.scripts import Scripts
+from backends.template_store import TemplateStore
+from contracts.ids import now_ms, rfc3339
 from generator.maintenance.doctor.command import DoctorOptions, examine, progress_on
 from generator.settings import GeneratorSettings
+from generator.shipper import Shipper
 from standalone.data_dir import DataDir
 from standalone.doctor import embedded_clickhouse, embedded_redis
 from standalone.errors import UsageError
-from tests.integration.conftest import SECRET_KEY, url_of
-from tests.integration.doctor_stage import Clinic
+from tests.conftest import WaitUntil
+from tests.integration.conftest import SECRET_KEY, Api, a_template, url_of
+from tests.integration.doctor_stage import HOUR_MS, Clinic
 from tests.integration.history_servers import Server, free_port
 
 QUICK = DoctorOptions(moment_s=0.01)
@@ -48,6 +52,26 @@ async def test_without_a_generator_it_ships_what_it_has_sent_again(
     assert report.exit_code == 0, report.as_text()
     assert await clinic.count("document_events", f"document_id = '{document_id}'") == 3
     assert await clinic.count("users FINAL") == 1
+
+
+async def test_a_client_that_repeats_its_request_after_the_loss_gets_the_same_document(
+    api: Api, shipping: Shipper, redis_node: Server, redis: Redis, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    body = {"template": "letter", "data": {"to": {"name": "Ada"}}, "run_at": rfc3339(now_ms() + HOUR_MS)}
+    first = await api.admin.post("/v1/documents", json=body, headers={"Idempotency-Key": "k"})
+
+    async def shipped() -> bool:
+        return await redis.xlen("{pw}:events") == 0
+
+    await wait_until(shipped, "the event is in history")
+    await redis.flushdb()
+    assert (await examine(settings_of(redis_node.url, url_of(api.clickhouse), api.blobs.root), QUICK)).exit_code == 0
+    await TemplateStore(api.scripts).ship(a_template())
+    again = await api.admin.post("/v1/documents", json=body, headers={"Idempotency-Key": "k"})
+    assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+    assert again.headers["Idempotency-Replayed"] == "true"
+    other = await api.admin.post("/v1/documents", json={**body, "filename": "b.pdf"}, headers={"Idempotency-Key": "k"})
+    assert other.json()["code"] == "idempotency_mismatch"
 
 
 async def test_without_clickhouse_the_rest_is_checked_and_the_exit_code_says_so(
