@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.e2e.fleet import Fleet, events_of, servers, until
 from tests.e2e.test_up import Up, free_ports, process_table, wait_until
 from tests.integration.small_disk import SmallDisk, small_disk
 
@@ -73,3 +74,30 @@ def ending(client: httpx2.Client, document_id: str) -> str:
         if document.get("status") in ("completed", "failed", "cancelled"):
             break
     return str(document.get("status"))
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    with servers(tmp_path) as running:
+        yield running
+
+
+async def test_documents_wait_for_a_blob_store_that_is_full_however_long_and_do_not_fail(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "blobs", 16) as blobs:
+        api, _ = await fleet.start("app"), await fleet.start("generator")
+        blobs.fill()
+        async with fleet.client(api) as client:
+            once = BODY | {"options": {"max_attempts": 1}}
+            document_id = (await client.post("/v1/documents", json=once)).json()["id"]
+            await until(lambda: is_put_off(client, document_id, times=3), "it is put off again and again")
+            blobs.free()
+            document = (await client.get(f"/v1/documents/{document_id}", params={"wait": 55})).json()
+            assert document["status"] == "completed", document
+
+
+async def is_put_off(client: httpx2.AsyncClient, document_id: str, times: int) -> bool:
+    events = await events_of(client, document_id)
+    assert "failed" not in events
+    return events.count("started") >= times
