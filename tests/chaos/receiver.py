@@ -34,6 +34,10 @@ class Receiver(ThreadingHTTPServer):
         self._secrets = secrets
         self._lock = threading.Lock()
 
+    def server_close(self) -> None:
+        super().server_close()
+        self._file.close()
+
     def take(self, path: str, headers: Mapping[str, str], body: bytes) -> Manner:
         """Write one call down; return how to answer it."""
         flaw = self._flaw(path, headers, body)
