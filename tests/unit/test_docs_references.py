@@ -74,7 +74,12 @@ def code() -> list[Path]:
     tops = ("app", "benchmarks", "deploy", "docs", "generator_service", "kernel", "standalone", "tests")
     files = [path for top in tops for path in (ROOT / top).rglob("*") if path.suffix in CODE_SUFFIXES]
     files += [ROOT / "docker-compose.yml", ROOT / "Makefile", ROOT / "Dockerfile"]
-    return [path for path in files if path.is_file() and "__pycache__" not in path.parts and path != Path(__file__)]
+    return [path for path in files if path.is_file() and not installed(path) and path != Path(__file__)]
+
+
+def installed(path: Path) -> bool:
+    """Tell whether a file is no source of ours: compiled, or in a hidden folder such as the benchmarks' peers."""
+    return any(part == "__pycache__" or part.startswith(".") for part in path.relative_to(ROOT).parts)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
