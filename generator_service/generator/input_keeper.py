@@ -3,10 +3,12 @@
 Part of shipping: `accepted` is not confirmed before its job is in the blob store.
 """
 
-from collections.abc import Awaitable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from itertools import batched
+from typing import cast
 from uuid import UUID
 
+from redis.client import NEVER_DECODE
 from redis.exceptions import RedisError
 
 from backends.blobs import BlobStore
@@ -31,8 +33,8 @@ class InputKeeper:
         """Copy the jobs of these documents; those that Redis has no more were deleted. Returns how many were copied."""
         kept, waiting = 0, dict[str, bytes]()
         for step in batched(sorted(document_ids), STEP):
-            jobs = await self._ask(self._redis.mget(self._names(step)))
-            waiting |= {id_: str(job).encode() for id_, job in zip(step, jobs, strict=True) if job is not None}
+            jobs = await self._read(step)
+            waiting |= {id_: job for id_, job in zip(step, jobs, strict=True) if job is not None}
             if sum(map(len, waiting.values())) > ENOUGH_BYTES:
                 kept += await self._put(waiting)
                 waiting = {}
@@ -51,6 +53,10 @@ class InputKeeper:
             if await self._ask(self._redis.exists(*self._names(step))) < len(step):
                 await self.drop([id_ for id_ in step if not await self._ask(self._redis.exists(*self._names([id_])))])
         return len(jobs)
+
+    async def _read(self, ids: Sequence[str]) -> list[bytes | None]:
+        execute = cast(Callable[..., Awaitable[list[bytes | None]]], self._redis.execute_command)
+        return await self._ask(execute("MGET", *self._names(ids), **{NEVER_DECODE: True}))
 
     def _names(self, ids: Iterable[str]) -> list[str]:
         return [f"{self._prefix}job:{id_}" for id_ in ids]

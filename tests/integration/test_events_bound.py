@@ -1,4 +1,4 @@
-"""The event stream is bounded: while nobody ships, requests are refused in time, and taken again once it has drained."""
+"""The event stream is bounded: while nobody ships, requests are refused, and taken again once it has drained."""
 
 import asyncio
 from collections.abc import AsyncIterator
