@@ -12,7 +12,7 @@ from backends.deliveries import Deliveries, LeasedDelivery
 from backends.queue import Idempotency
 from backends.scripts import Answer, Scripts
 from contracts.deliveries import DeliveryAttempt
-from contracts.documents import DocumentRow, Status
+from contracts.documents import TRANSITIONS, DocumentRow, Status
 from contracts.errors import IdempotencyMismatch, NotFound
 from contracts.ids import new_id, now_ms
 from contracts.jobs import input_key
@@ -69,14 +69,16 @@ async def test_unfinished_documents_go_on_where_history_left_them(clinic: Clinic
     assert again.token > 1000 * before.seq
 
 
-async def test_a_document_whose_input_is_gone_fails_as_input_lost(clinic: Clinic) -> None:
-    lost = await clinic.accept(callback=HOOK)
+@pytest.mark.parametrize("run_at", [None, now_ms() + HOUR_MS], ids=["queued", "scheduled"])
+async def test_a_document_whose_input_is_gone_fails_as_input_lost(clinic: Clinic, run_at: int | None) -> None:
+    lost = await clinic.accept(callback=HOOK, run_at=run_at)
+    before = await live(clinic, lost.document_id)
     await clinic.ship()
     await clinic.lose_redis()
     await clinic.blobs.delete(input_key(lost.document_id))
     await found_mended_and_gone(clinic, expected_loss(**{"lost-documents:input_lost": 1}))
     row = await live(clinic, lost.document_id)
-    assert (row.status, row.event) == (Status.FAILED, "failed")
+    assert (row.status, row.event) == (Status.FAILED, "failed") and row.status in TRANSITIONS[before.status]
     assert row.error and row.error.code == "input_lost" and "callback_url" in str(row.error.hint)
     assert await clinic.count("documents FINAL", "status = 'failed' AND error_code = 'input_lost'") == 1
 
