@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
+from benchmarks.pressure import wait_until_quiet
 from benchmarks.queues import report, trial
 from benchmarks.queues.contestants import ALL, OURS, Contestant
 from benchmarks.queues.environments import python_of, version_of
@@ -21,13 +22,14 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=3000, help="a third enqueued one by one, the others 50 at a time")
     parser.add_argument("--concurrency", type=int, help="jobs at once, instead of what was found best")
     parser.add_argument("--no-fairness", action="store_true")
+    parser.add_argument("--patience", type=float, default=0, help="minutes each trial may wait for a quiet machine")
     options = parser.parse_args()
     chosen = [contestant for contestant in ALL if not options.only or contestant.name in options.only]
     if options.concurrency:
         chosen = [replace(contestant, concurrency=options.concurrency) for contestant in chosen]
     for contestant in chosen:
         python_of(contestant.package)
-    speeds, unfinished = measured_speeds(chosen, options.rounds, options.jobs)
+    speeds, unfinished = measured_speeds(chosen, options)
     if options.no_fairness:
         return
     one_line = {found.name: fairness(found, per_user=False) for found in chosen}
@@ -38,20 +40,24 @@ def main() -> None:
         report.save({"rounds": options.rounds, "versions": versions, **figures})
 
 
-def measured_speeds(chosen: Sequence[Contestant], rounds: int, jobs: int) -> tuple[dict[str, Figures], dict[str, int]]:
+def measured_speeds(
+    chosen: Sequence[Contestant], options: argparse.Namespace
+) -> tuple[dict[str, Figures], dict[str, int]]:
     """Return the medians, and how many of a peer's trials hung. Raises when ours hangs, or a peer never finishes."""
     found: dict[str, list[Figures]] = defaultdict(list)
     unfinished: Counter[str] = Counter()
-    for number, contestant in product(range(rounds), chosen):
+    for number, contestant in product(range(options.rounds), chosen):
         what = f"round {number + 1}, {contestant.name} ({contestant.concurrency} at once)"
+        pressure = wait_until_quiet(options.patience)
         try:
-            figures = trial.speed(contestant, jobs // 3, jobs - jobs // 3)
+            figures = trial.speed(contestant, options.jobs // 3, options.jobs - options.jobs // 3)
         except subprocess.TimeoutExpired:
             if contestant == OURS:
                 raise
             unfinished[contestant.name] += 1
             print(f"{what}: not all jobs were done after {trial.PATIENCE_S} s", flush=True)
             continue
+        figures["pressure_percent"] = pressure
         found[contestant.name].append(figures)
         show(what, figures)
     return {contestant.name: report.medians(found[contestant.name]) for contestant in chosen}, dict(unfinished)

@@ -140,15 +140,19 @@ async def follow(peer: Peer, options: Options, first: int, jobs: int) -> dict[st
     return sent
 
 
-async def confirm(peer: Peer, options: Options, jobs: int) -> float:
-    """Wait until all jobs ran and a client sees the last ones done; answers that moment, once all others are, too."""
+async def last(peer: Peer, options: Options, jobs: int) -> float:
+    """Wait until all jobs ran and a client sees the last ones done; answers that moment, in seconds since the epoch."""
     await _logged(options, jobs)
     for run in read_runs(options.log)[-LAST:]:
         await _done(peer, run.job)
-    ended = time.time()
+    return time.time()
+
+
+async def confirm(peer: Peer, options: Options, jobs: int) -> None:
+    """Wait until a client sees every job done."""
+    await _logged(options, jobs)
     for job in range(jobs):
         await _done(peer, job)
-    return ended
 
 
 async def _logged(options: Options, jobs: int) -> None:
@@ -165,5 +169,6 @@ COMMANDS: dict[str, Callable[..., Awaitable[object]]] = {
     "latency": latency,
     "flood": flood,
     "follow": follow,
+    "last": last,
     "confirm": confirm,
 }

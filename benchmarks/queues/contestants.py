@@ -25,8 +25,8 @@ PEERS = (
     Contestant("arq", "arq", "arq", 100),
     Contestant("taskiq-redis", "taskiq", "taskiq-redis", 100, "a stream per user, announced"),
     Contestant("dramatiq", "dramatiq", "dramatiq", 8, "a queue per user, announced"),
-    Contestant("celery", "celery", "celery", 4, "a queue per user, announced, in turn"),
-    Contestant("pydocket", "pydocket", "pydocket", 100, "at most 5 of the 10 for one user"),
+    Contestant("celery", "celery", "celery", 10, "a queue per user, announced, in turn"),
+    Contestant("pydocket", "pydocket", "pydocket", 200, "at most 5 of the 10 for one user"),
     Contestant("streaq", "streaq", "streaq", 100),
 )
 ALL = (OURS, *PEERS)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+import psutil
+
 from benchmarks.queues.contestants import Contestant
 from benchmarks.queues.environments import python_of
 from benchmarks.queues.options import Options
@@ -29,6 +31,12 @@ class Trial:
     contestant: Contestant
     options: Options
     folder: Path
+    server_pid: int
+
+    def server_cpu_s(self) -> float:
+        """Return the CPU seconds that the Redis server has used."""
+        times = psutil.Process(self.server_pid).cpu_times()
+        return float(times.user + times.system)
 
     def client(self, command: str, *numbers: int) -> object:
         """Run a client to its end and return its answer. Raises RuntimeError with its last lines when it fails."""
@@ -80,12 +88,13 @@ def fresh(contestant: Contestant, concurrency: int, *, job_s: float = 0, per_use
         folder = Path(name)
         with redis_server(folder / "redis", max_memory="4gb") as server:
             options = Options(server.url, str(folder / "runs.txt"), concurrency, job_s, per_user)
-            yield Trial(contestant, options, folder)
+            assert server.process is not None
+            yield Trial(contestant, options, folder, server.process.pid)
 
 
 def speed(contestant: Contestant, sequential: int, concurrent: int) -> Figures:
     """Enqueue no-op jobs without a worker, then let one work them off: latencies in ms, rates per second, and
-    the worker's CPU time per job in µs, which other load on the machine hardly changes.
+    the CPU time of worker and Redis per job in µs, which other load on the machine hardly changes.
 
     The rate leaves out the first tenth, in which connections are made, and ends when a client sees the last job done.
     """
@@ -93,8 +102,11 @@ def speed(contestant: Contestant, sequential: int, concurrent: int) -> Figures:
     with fresh(contestant, contestant.concurrency) as trial:
         sent = trial.client("latency", sequential, concurrent)
         assert isinstance(sent, dict)
+        spent = trial.server_cpu_s()
         with trial.worker():
-            ended = trial.client("confirm", jobs)
+            ended = trial.client("last", jobs)
+            spent = trial.server_cpu_s() - spent
+            trial.client("confirm", jobs)
         assert isinstance(ended, float)
         runs = read_runs(trial.options.log)
     check_each_once(runs, jobs)
@@ -104,6 +116,7 @@ def speed(contestant: Contestant, sequential: int, concurrent: int) -> Figures:
         **quantiles("concurrent", sent["concurrent"]),
         "enqueued_per_s": concurrent / sent["concurrent_s"],
         "jobs_per_s": len(warm) / (ended - warm[0].began),
+        "redis_cpu_us_per_job": 1e6 * spent / jobs,
         "cpu_us_per_job": 1e6 * (warm[-1].cpu_s - warm[0].cpu_s) / (len(warm) - 1),
     }
 

@@ -1,4 +1,4 @@
-"""pydocket: streams with acknowledgement. Its check interval goes from 250 ms to 5 ms, on uvloop.
+"""pydocket: streams with acknowledgement. Its check interval goes from 250 ms to 5 ms, on uvloop; connections suffice.
 
 Against a flood: a concurrency limit of half the worker per user.
 """
@@ -16,12 +16,14 @@ from benchmarks.queues.options import Options
 from benchmarks.queues.runs import RunLog
 
 CHECK = timedelta(milliseconds=5)
+#: redis-py's pool gives out 100 by default and then raises, which costs pydocket the message until its redelivery.
+CONNECTIONS = "?max_connections=1000"
 
 
 class Pydocket:
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._docket = Docket(name="benchmark", url=options.url, execution_ttl=timedelta(hours=1))
+        self._docket = Docket(name="benchmark", url=options.url + CONNECTIONS, execution_ttl=timedelta(hours=1))
         self._run = limited(options) if options.per_user else unlimited(options)
         self._docket.register(self._run)
 
