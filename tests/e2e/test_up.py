@@ -241,6 +241,7 @@ def test_a_second_up_on_the_directory_is_refused_and_the_first_goes_on(shared: U
     [
         *((name, signal.SIGKILL) for name in ("generator", "api", "redis", "clickhouse")),
         *((name, signal.SIGSTOP) for name in ("generator", "api")),
+        *(pytest.param(name, signal.SIGSTOP, marks=pytest.mark.slow) for name in ("redis", "clickhouse")),
     ],
 )
 def test_a_killed_or_frozen_child_is_replaced_and_documents_are_made_again(shared: Up, name: str, number: int) -> None:
