@@ -2,7 +2,8 @@
 
 Last step of a document's path, and nobody waits for it. Whatever fails is repeated: the batch keeps its rows and its
 insert token (backends.event_log), and nothing leaves Redis before ClickHouse and the blob store have confirmed it.
-While a batch is inserted, the one before it is confirmed and the one after it is read: 1.6 times as many per second.
+While a batch is inserted, the one before it is confirmed and the one after it is read, so that no server waits for
+another: 2.1 times as many per second as when a batch of 10,000 went all the way alone (benchmarks/shipper.py).
 """
 
 import asyncio
