@@ -72,7 +72,8 @@ async def _redis(url: str) -> tuple[list[RedisKey], dict[str, str]]:
             seconds = await redis.ttl(name)
             if seconds != -2:  # gone since it was listed
                 keys.append(RedisKey(name.removeprefix(PREFIX), None if seconds == -1 else seconds))
-        return keys, dict(await redis.hgetall(f"{PREFIX}open"))
+        counters = await redis.hgetall(f"{PREFIX}open")
+        return keys, {str(name): str(count) for name, count in counters.items()}
 
 
 async def _views(ids: list[str], apis: list[str], key: str, http: httpx2.AsyncClient) -> dict[str, View]:

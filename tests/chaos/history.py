@@ -7,7 +7,7 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -146,5 +146,5 @@ def _lines(path: Path) -> Iterator[Fields]:
             return
 
 
-def _only(kind: type, line: Fields) -> Fields:
-    return {name: line[name] for name in kind.__dataclass_fields__ if name in line}
+def _only(kind: type[Act | Outage], line: Fields) -> Fields:
+    return {one.name: line[one.name] for one in fields(kind) if one.name in line}

@@ -4,7 +4,6 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 import psutil
@@ -15,6 +14,7 @@ from tests.chaos.small_disks import Filler
 from tests.chaos.stack import Ground, Second, Up, render_processes
 
 REFILL_S = 0.2
+LOOK_S = 1.0
 
 
 class Nemesis:
@@ -120,12 +120,10 @@ def _signal(process: psutil.Process | None, number: int) -> None:
             process.send_signal(number)
 
 
-async def keep_up(up: Up, history: History, begin_again: Callable[[], bool]) -> None:
+async def keep_up(up: Up, history: History) -> None:
     """Start `presswork up` again when it ended by itself, which nobody should need to do: it is written down."""
-    while begin_again():
-        await asyncio.sleep(0.5)
-        if not up.lives and begin_again():
-            await asyncio.sleep(1)
-            if not up.lives and begin_again():
-                history.note("up_ended")
-                up.start()
+    while True:
+        await asyncio.sleep(LOOK_S)
+        if up.deserted:
+            history.note("up_ended")
+            up.start()

@@ -55,7 +55,6 @@ class Chaos:
             "generator-2": Armory(GENERATOR_POINTS, f"generator {trial.seed}", trial.seconds),
         }
         self._seconds = {name: self._second(name, armory) for name, armory in self._armories.items()}
-        self._wanted = True
 
     def _second(self, name: str, armory: Armory) -> Second:
         module = {"api-2": "app", "generator-2": "generator"}[name]
@@ -68,7 +67,6 @@ class Chaos:
             try:
                 return await self._run()
             finally:
-                self._wanted = False
                 for second in self._seconds.values():
                     await second.end()
                 if self._up.lives:
@@ -108,9 +106,9 @@ class Chaos:
         """Let everybody work while the driver disturbs; return when all serve again."""
         stop, nemesis = asyncio.Event(), self._nemesis()
         async with self._watched():
-            watching_up = asyncio.create_task(keep_up(self._up, self._history, lambda: self._wanted))
+            watching_up = asyncio.create_task(keep_up(self._up, self._history))
             async with asyncio.TaskGroup() as group:
-                for one in (*cast.documents, *cast.registers, cast.races):
+                for one in cast.everybody:
                     group.create_task(one.live(stop))
                 group.create_task(self._disturb(nemesis))
                 await asyncio.sleep(self._trial.seconds)

@@ -19,7 +19,8 @@ QUIET_LOOKS = 4
 
 async def settled(ground: Ground, deadline_s: float = DEADLINE_S) -> dict[str, object]:
     """Wait; return what is still under way at the deadline, by name: nothing if all is well."""
-    deadline, quiet, left = time.monotonic() + deadline_s, 0, {"nothing was asked": True}
+    deadline, quiet = time.monotonic() + deadline_s, 0
+    left: dict[str, object] = {"Redis": "did not answer"}
     async with Redis.from_url(ground.redis_url, decode_responses=True, socket_timeout=5) as redis:
         while quiet < QUIET_LOOKS and time.monotonic() < deadline:
             with suppress(RedisError, OSError):

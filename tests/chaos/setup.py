@@ -25,6 +25,10 @@ class Cast:
     races: SignupRace
     callers: list[Caller]
 
+    @property
+    def everybody(self) -> list[DocumentClient | RegisterClient | SignupRace]:
+        return [*self.documents, *self.registers, self.races]
+
 
 @dataclass(frozen=True)
 class Setup:

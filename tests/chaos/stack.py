@@ -109,13 +109,20 @@ class Up:
         self._ground = ground
         self._launcher = launcher
         self._process: subprocess.Popen[bytes] | None = None
+        self._wanted = False
 
     @property
     def lives(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def deserted(self) -> bool:
+        """Tell whether it ended without being told to."""
+        return self._wanted and not self.lives
+
     def start(self) -> None:
         """Start it; `ready` tells when it serves."""
+        self._wanted = True
         ports = self._ground.ports
         named = [word for name in ("api", "generator", *SERVERS) for word in (f"--{name}-port", str(ports[name]))]
         command = [sys.executable, *self._launcher, "standalone", "up", "--workers", "1"]
@@ -156,6 +163,7 @@ class Up:
 
     async def stop(self) -> int:
         """Ask it to end; return its exit code."""
+        self._wanted = False
         assert self._process is not None
         if self.lives:
             self._process.terminate()
@@ -163,6 +171,7 @@ class Up:
 
     def kill(self) -> None:
         """End it as the machine's power would: its children die with it."""
+        self._wanted = False
         if self._process is not None and self.lives:
             self._process.kill()
             self._process.wait()

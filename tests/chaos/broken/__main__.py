@@ -8,6 +8,7 @@ import runpy
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import backends.scripts
 import standalone.stack
@@ -15,6 +16,8 @@ from app.services.users import UserService
 from backends.clickhouse import ClickHouse
 from backends.queue import Completion, DocumentQueue
 from standalone.keeper import ChildSpec
+
+AnyCall = Callable[..., Any]
 
 #: script -> what is replaced by what
 BREAKAGES: dict[str, list[tuple[str, str]]] = {
@@ -26,13 +29,17 @@ BREAKAGES: dict[str, list[tuple[str, str]]] = {
 
 
 def main() -> None:
-    backends.scripts.source = _broken(backends.scripts.source)  # type: ignore[assignment]
-    ClickHouse.insert_lines = _twice(ClickHouse.insert_lines)  # type: ignore[method-assign]
-    DocumentQueue.complete = _sent_again(DocumentQueue.complete)  # type: ignore[method-assign]
-    UserService.change = _whatever_the_version(UserService.change)  # type: ignore[method-assign]
-    standalone.stack._service = _broken_service(standalone.stack._service)
+    _break(backends.scripts, "source", _broken)
+    _break(ClickHouse, "insert_lines", _twice)
+    _break(DocumentQueue, "complete", _sent_again)
+    _break(UserService, "change", _whatever_the_version)
+    _break(standalone.stack, "_service", _broken_service)
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+def _break(owner: object, name: str, breaking: Callable[..., object]) -> None:
+    setattr(owner, name, breaking(getattr(owner, name)))
 
 
 def _broken_service(service: Callable[..., ChildSpec]) -> Callable[..., ChildSpec]:
@@ -59,35 +66,35 @@ def _broken(source: Callable[[str], str]) -> Callable[[str], str]:
     return changed
 
 
-def _twice(insert: Callable[..., object]) -> Callable[..., object]:
+def _twice(insert: AnyCall) -> AnyCall:
     """Insert one batch in three again under another token, as a shipper without tokens does after a crash."""
     batches = 0
 
     async def inserted(self: ClickHouse, table: str, lines: list[bytes], *, token: str) -> None:
         nonlocal batches
         batches += 1
-        await insert(self, table, lines, token=token)  # type: ignore[misc]
+        await insert(self, table, lines, token=token)
         if batches % 3 == 0:
-            await insert(self, table, lines, token=f"{token} again")  # type: ignore[misc]
+            await insert(self, table, lines, token=f"{token} again")
 
     return inserted
 
 
-def _sent_again(complete: Callable[..., object]) -> Callable[..., object]:
+def _sent_again(complete: AnyCall) -> AnyCall:
     """Send each result twice, as the client library does when the connection breaks."""
 
     async def completed(self: DocumentQueue, completions: list[Completion]) -> object:
-        await complete(self, completions)  # type: ignore[misc]
-        return await complete(self, completions)  # type: ignore[misc]
+        await complete(self, completions)
+        return await complete(self, completions)
 
     return completed
 
 
-def _whatever_the_version(change: Callable[..., object]) -> Callable[..., object]:
+def _whatever_the_version(change: AnyCall) -> AnyCall:
     """Forget If-Match: whoever writes last wins."""
 
     async def changed(self: UserService, *arguments: object) -> object:
-        return await change(self, *arguments[:-1], None)  # type: ignore[misc]
+        return await change(self, *arguments[:-1], None)
 
     return changed
 
