@@ -262,6 +262,19 @@ async def test_what_is_interrupted_by_a_stop_goes_out_again_with_the_same_id(pw:
     assert [call.headers["webhook-id"] for call in hanging.calls] == [str(webhook_id(document_id, 1, COMPLETED))] * 2
 
 
+async def test_in_haste_what_is_interrupted_is_due_again_at_once(pw: Broker) -> None:
+    hurried = asyncio.Event()
+    async with receiving(silence) as hanging:
+        async with delivering(pw, limits=DeliverLimits(drain_s=600)) as deliverer:
+            await pw.completed(hanging.url)
+            await wait_until(lambda: len(hanging.calls) == 1)
+            deliverer.stop(hurried)
+            hurried.set()
+        assert await pw.attempts() == []
+    backlog = await pw.deliveries().backlog()
+    assert (backlog.pending, backlog.due) == (1, 1)
+
+
 async def test_a_dead_sender_is_replaced_after_its_lease_and_its_late_report_is_refused(pw: Broker) -> None:
     clock = await clock_of(pw)
     deliveries, sender = pw.deliveries(clock), attempter(pw, Answering(Answer(200)))
