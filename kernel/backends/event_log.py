@@ -26,7 +26,7 @@ READ_STEP = 2_000
 CONFIRM_STEP = 250
 
 
-RawEntry = tuple[bytes, tuple[bytes, bytes]]
+RawEntry = tuple[bytes, tuple[bytes, ...]]
 ExecuteCommand = Callable[..., Awaitable[list[RawEntry]]]
 
 
@@ -94,7 +94,8 @@ class EventLog:
         self._ship = f"{scripts.prefix}ship"
         # A client of its own on the same connections, because a dict for each entry would cost more than reading it.
         self._reader = Redis(connection_pool=scripts.redis.connection_pool)
-        self._reader.set_response_callback("XRANGE", cast(Any, _as_read))
+        for command in ("XRANGE", "XREVRANGE"):
+            self._reader.set_response_callback(command, cast(Any, _as_read))
 
     async def next_batch(self, max_rows: int = 20_000, max_bytes: int = 16 << 20) -> Batch | None:
         """Return the batch in flight if there is one, else make the oldest events the batch in flight; None if idle."""
@@ -160,11 +161,8 @@ class EventLog:
 
     async def newest_id(self) -> bytes | None:
         """Return the id of the newest event that waits; None if none does."""
-        try:
-            newest = await self._redis.xrevrange(self._stream, count=1)
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
-        return str(newest[0][0]).encode() if newest else None
+        newest = await self._ask("XREVRANGE", b"+", b"-", 1)
+        return newest[0][0] if newest else None
 
     async def holds(self, entry_id: bytes) -> bool:
         """Tell whether an event waits still."""
@@ -206,7 +204,9 @@ class EventLog:
         while max_rows is None or len(entries) < max_rows:
             wanted = READ_STEP if max_rows is None else min(READ_STEP, max_rows - len(entries))
             step = await self._range(start, last_id, wanted)
-            for id_, (kind, line) in step:
+            for id_, fields in step:
+                # Ours have one field; what somebody else has written is of no kind that we know.
+                kind, line = fields if len(fields) == 2 else (b"", b" ".join(fields))
                 entries.add(id_, kind, line)
                 size += len(line)
             if max_bytes is not None and size > max_bytes:
@@ -217,10 +217,13 @@ class EventLog:
         return entries
 
     async def _range(self, start: bytes, end: bytes, count: int) -> list[RawEntry]:
+        return await self._ask("XRANGE", start, end, count)
+
+    async def _ask(self, command: str, first: bytes, last: bytes, count: int) -> list[RawEntry]:
         # Bytes as they are: decoding and encoding 16 MB of lines again would cost more than reading them.
         execute = cast(ExecuteCommand, self._reader.execute_command)
         try:
-            return await execute("XRANGE", self._stream, start, end, "COUNT", count, **{NEVER_DECODE: True})
+            return await execute(command, self._stream, first, last, "COUNT", count, **{NEVER_DECODE: True})
         except (RedisError, OSError) as error:
             raise QueueUnavailable() from error
 

@@ -11,7 +11,7 @@ from backends.clickhouse import ClickHouse
 from contracts.ids import new_id
 from contracts.jobs import GenerationJob
 from tests.integration.history_rows import row
-from tests.integration.history_servers import Server, job
+from tests.integration.history_servers import Server, job, wait_until
 from tests.integration.ill_history import ill_history
 from tests.integration.shipper_stage import TTL_S, Stage, fresh_stage
 
@@ -140,3 +140,23 @@ async def test_it_may_go_once_a_later_row_is_stored(stage: Stage) -> None:
     await stage.shipper().ship_once()
     assert 0 < await stage.ttl("doc", one.document_id) <= TTL_S
     assert await stage.count("documents FINAL", "sum(deleted)") == 1
+
+
+async def test_an_event_of_several_fields_is_no_kind_of_ours(stage: Stage) -> None:
+    stream = f"{stage.scripts.prefix}events"
+    await stage.scripts.redis.xadd(stream, {"d": good()[1], "also": "this"})
+    await add_all(stage, [good()])
+    await stage.shipper().ship_once()
+    assert await stage.count("document_events") == 1 and await stage.waiting() == 0
+    (found,) = await stage.clickhouse.rows("SELECT line FROM events_quarantine FINAL")
+    assert str(found["line"]).startswith('d {"document_id"') and str(found["line"]).endswith("also this")
+
+
+async def test_the_newest_event_may_be_no_text_at_all(stage: Stage) -> None:
+    stream = f"{stage.scripts.prefix}events"
+    await stage.scripts.redis.xadd(stream, {b"d": b"\xff\xfe"})
+    shipper = stage.shipper()
+    async with shipper._lease.kept():
+        await wait_until(lambda: shipper._lease.held, "the role is acquired")
+        assert await shipper.flush(60)
+    assert await stage.count("events_quarantine") == 1
