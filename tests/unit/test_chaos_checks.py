@@ -359,8 +359,8 @@ def test_a_second_run_has_an_end_and_a_webhook_of_its_own() -> None:
 def test_the_time_in_which_nobody_could_rescue_does_not_count() -> None:
     good = Good()
     rescue_late(good)
-    good.outages = [Outage("generator", 2_100, 9_000), Outage("generator-2", 1_000, 10_000)]
-    assert rescues(good.evidence()) == [Rescue(DOCUMENT, 2_100, took_ms=22_000, counted_ms=15_100)]
+    good.outages = [Outage("generator", 2_100, 5_000), Outage("generator-2", 3_000, 9_000)]
+    assert rescues(good.evidence()) == [Rescue(DOCUMENT, 2_100, took_ms=22_000, counted_ms=20_000)]
 
 
 def test_after_an_outage_of_redis_a_rescuer_waits_one_lease() -> None:
@@ -368,6 +368,13 @@ def test_after_an_outage_of_redis_a_rescuer_waits_one_lease() -> None:
     rescue_late(good)
     good.outages = [Outage("redis", 3_000, 8_000)]
     assert rescues(good.evidence()) == [Rescue(DOCUMENT, 2_100, took_ms=22_000, counted_ms=2_000)]
+
+
+def test_a_loss_that_is_noticed_twice_counts_once() -> None:
+    good = Good()
+    rescue_late(good)
+    good.acts.append(Act("restart", "generator", 2_200, 2_200, pid=70))
+    assert [one.lost_at for one in rescues(good.evidence())] == [2_100]
 
 
 def test_a_document_that_another_process_held_was_not_lost() -> None:

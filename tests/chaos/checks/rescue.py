@@ -1,7 +1,7 @@
 """Rescue within 20 s: what a dead or frozen generator held runs again, while another one lives and Redis answers.
 
-The clock stands still while nobody could have rescued: Redis was out, or every generator. After a pause of 5 s in its
-ticks a rescuer waits one lease, because nobody could renew meanwhile; an outage of Redis grants that.
+The clock stands still while nobody could have rescued: Redis was out, or every generator was. When that lasted for some
+seconds, also for one lease after it, in which rescuers wait: nobody could renew meanwhile.
 """
 
 from collections.abc import Iterator
@@ -41,27 +41,28 @@ def rescue(evidence: Evidence) -> Iterator[str]:
 
 
 def rescues(evidence: Evidence) -> list[Rescue]:
-    """Find every document that lost its holder in the middle of a render."""
-    helpless = merged(_spans(evidence, "redis") + _nobody(evidence))
-    outages = [span for span in _spans(evidence, "redis") if span[1] - span[0] >= PAUSE_MS]
-    found = []
-    for pid, lost_at in _losses(evidence):
-        for rows in evidence.by_document.values():
+    """Find every document that lost its holder in the middle of a render, each loss once."""
+    helpless = merged([_with_patience(span) for span in _spans(evidence, "redis") + _nobody(evidence)])
+    found: dict[tuple[str, int], Rescue] = {}
+    for pid, lost_at in sorted(_losses(evidence), key=lambda loss: loss[1]):
+        for id_, rows in evidence.by_document.items():
             for held, following in zip(rows, rows[1:], strict=False):
                 if held["event"] == "started" and held["at"] < lost_at < following["at"] and _is_of(held, pid):
-                    found.append(_rescue(rows, held, lost_at, helpless, outages))
-    return found
+                    found.setdefault((id_, held["seq"]), _rescue(rows, held, lost_at, helpless))
+    return [*found.values()]
 
 
-def _rescue(rows: list[Row], held: Row, lost_at: int, helpless: list[Span], outages: list[Span]) -> Rescue:
+def _with_patience(outage: Span) -> Span:
+    began, ended = outage
+    return (began, ended + LEASE_MS) if ended - began >= PAUSE_MS else outage
+
+
+def _rescue(rows: list[Row], held: Row, lost_at: int, helpless: list[Span]) -> Rescue:
     after = [
         row for row in rows if row["seq"] > held["seq"] and row["event"] in ENDINGS | {"started", "attempt_failed"}
     ]
     again_at = after[0]["at"] if after else lost_at
     counted = again_at - lost_at - overlap(helpless, (lost_at, again_at))
-    for began, ended in outages:
-        if began < again_at and ended > lost_at - LEASE_MS:
-            counted -= min(LEASE_MS, max(0, again_at - max(ended, lost_at)))
     return Rescue(held["document_id"], lost_at, again_at - lost_at, counted)
 
 
