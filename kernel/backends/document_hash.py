@@ -39,7 +39,7 @@ def restored_fields(row: DocumentRow, job: GenerationJob | None) -> list[str | i
     """Write an ended document's last row as the fields of its hash, name after value, so that it can be run again."""
     fields: list[str | int] = ["head", head_fragment(DocumentHead.model_validate(row.model_dump()))]
     fields += ["status", row.status, "run", row.run, "attempt", row.attempt, "crashes", 0]
-    fields += ["token", row.seq * 1000, "seq", row.seq, "shipped", row.seq]
+    fields += ["token", row.seq * 1000, "seq", row.seq]
     fields += ["user", str(row.user_id), "lane", lane_of(row.user_id, row.lane), "priority", row.priority]
     fields += ["queued_at", row.queued_at]
     fields += ["delivery_status", row.delivery.status, "delivery_attempts", row.delivery.attempts]

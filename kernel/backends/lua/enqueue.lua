@@ -16,7 +16,7 @@ if refused then return refused end
 
 local status = (run_at and run_at > now) and 'scheduled' or 'queued'
 redis.call('HSET', doc(id), 'head', ARGV[2], 'status', status, 'run', 1, 'attempt', 0, 'crashes', 0, 'token', 0, 'seq', 0,
-  'shipped', 0, 'user', user, 'lane', ARGV[6], 'priority', ARGV[7], 'queued_at', int(now), 'delivery_status', 'none',
+  'user', user, 'lane', ARGV[6], 'priority', ARGV[7], 'queued_at', int(now), 'delivery_status', 'none',
   'delivery_attempts', 0, 'size', #ARGV[3])
 if ARGV[9] ~= '' then redis.call('HSET', doc(id), 'callback', ARGV[9]) end
 redis.call('SET', P .. 'job:' .. id, ARGV[3])
