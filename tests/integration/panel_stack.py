@@ -61,6 +61,12 @@ class LateRenderPool(RenderPool):
         await asyncio.shield(self._started)
         return await super().render(request, timeout_s)
 
+    async def close(self) -> None:
+        """Wait for a start that is under way: one that is cut off would remove the same folder as this."""
+        if self._started is not None:
+            await asyncio.gather(self._started, return_exceptions=True)
+        await super().close()
+
 
 @pytest.fixture
 async def panel(
