@@ -10,7 +10,7 @@ from tests.browser.haunted import ALL, EMAIL, EVIL, FILENAME, Haunted, haunt
 from tests.browser.receiver import Receiver
 from tests.browser.visitor import Visitor
 
-pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(300)]
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 860}
 #: A page that somebody may see without a session, and one that there is not.

@@ -32,7 +32,7 @@ async def ended(queue: DocumentQueue, blobs: BlobStore, wait_until: WaitUntil) -
         row = await queue.live(wanted.document_id)
         return row is not None and row.status == "failed"
 
-    await wait_until(failed, "the document fails", 10)
+    await wait_until(failed, "the document fails")
     stop.set()
     await working
     return await queue.live_events(wanted.document_id)
