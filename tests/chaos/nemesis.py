@@ -51,7 +51,7 @@ class Nemesis:
         began, disk = now_ms(), step.kind.name == "fill"
         target = None if disk else self._process(step.kind.target)
         pid = target.pid if target else None
-        note = "" if target or disk else "there was none"
+        note = "" if disk else self._described(target, step.kind.target)
         match step.kind.name:
             case "kill":
                 await self._kill(step.kind.target, target)
@@ -72,6 +72,17 @@ class Nemesis:
             generators = [self._up.child("generator"), self._seconds["generator-2"].process()]
             return self._chance.choice([*render_processes(generators)] or [None])
         return self._up.child(name)
+
+    def _described(self, process: psutil.Process | None, target: str) -> str:
+        """Name the generator of a render process; say so if there is no process."""
+        if process is None:
+            return "there was none"
+        if target != "render":
+            return ""
+        with suppress(psutil.Error):
+            second = self._seconds["generator-2"].process()
+            return "generator-2" if second and process.ppid() == second.pid else "generator"
+        return "it ended"
 
     async def _kill(self, name: str, target: psutil.Process | None) -> None:
         if name == "up" and target:

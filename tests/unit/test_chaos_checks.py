@@ -370,6 +370,21 @@ def test_after_an_outage_of_redis_a_rescuer_waits_one_lease() -> None:
     assert rescues(good.evidence()) == [Rescue(DOCUMENT, 2_100, took_ms=22_000, counted_ms=2_000)]
 
 
+def test_a_generator_whose_render_process_is_frozen_rescues_nobody() -> None:
+    good = Good()
+    rescue_late(good)
+    good.outages = [Outage("generator", 2_100, 12_100)]
+    good.acts.append(Act("freeze", "render", 4_100, 9_100, note="generator-2"))
+    assert [one.counted_ms for one in rescues(good.evidence())] == [17_000]
+
+
+def test_while_the_blob_store_is_full_the_clock_stands_still() -> None:
+    good = Good()
+    rescue_late(good)
+    good.acts.append(Act("fill", "blobs", 4_100, 9_100))
+    assert [one.counted_ms for one in rescues(good.evidence())] == [17_000]
+
+
 def test_a_loss_that_is_noticed_twice_counts_once() -> None:
     good = Good()
     rescue_late(good)

@@ -1,7 +1,8 @@
 """Rescue within 20 s: what a dead or frozen generator held runs again, while another one lives and Redis answers.
 
-The clock stands still while nobody could have rescued: Redis was out, or every generator was. When that lasted for some
-seconds, also for one lease after it, in which rescuers wait: nobody could renew meanwhile.
+The clock stands still while nobody could have rescued: Redis was out or the blob store full, or every generator was out
+or had its render process frozen. After some seconds without Redis or any generator it also does for one lease, in which
+rescuers wait: nobody could renew meanwhile.
 """
 
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def rescue(evidence: Evidence) -> Iterator[str]:
 
 def rescues(evidence: Evidence) -> list[Rescue]:
     """Find every document that lost its holder in the middle of a render, each loss once."""
-    helpless = merged([_with_patience(span) for span in _spans(evidence, "redis") + _nobody(evidence)])
+    helpless = _helpless(evidence)
     found: dict[tuple[str, int], Rescue] = {}
     for pid, lost_at in sorted(_losses(evidence), key=lambda loss: loss[1]):
         for id_, rows in evidence.by_document.items():
@@ -50,6 +51,14 @@ def rescues(evidence: Evidence) -> list[Rescue]:
                 if held["event"] == "started" and held["at"] < lost_at < following["at"] and _is_of(held, pid):
                     found.setdefault((id_, held["seq"]), _rescue(rows, held, lost_at, helpless))
     return [*found.values()]
+
+
+def _helpless(evidence: Evidence) -> list[Span]:
+    """Return when nobody could have rescued."""
+    serving = [_spans(evidence, who) for who in GENERATORS]
+    rendering = [_spans(evidence, who) + _acts(evidence, "freeze", "render", note=who) for who in GENERATORS]
+    silent = _spans(evidence, "redis") + _both(*serving)
+    return merged([_with_patience(span) for span in silent] + _both(*rendering) + _acts(evidence, "fill", "blobs"))
 
 
 def _with_patience(outage: Span) -> Span:
@@ -81,11 +90,15 @@ def _is_of(row: Row, pid: int) -> bool:
     return bool(row["worker"].rsplit("-", 2)[-2:-1] == [str(pid)])
 
 
-def _nobody(evidence: Evidence) -> list[Span]:
-    """Return when no generator served at all."""
-    first, second = (_spans(evidence, who) for who in GENERATORS)
-    both = [(max(a[0], b[0]), min(a[1], b[1])) for a in first for b in second]
+def _both(first: list[Span], second: list[Span]) -> list[Span]:
+    """Return when spans of both lists lie over each other."""
+    both = [(max(a[0], b[0]), min(a[1], b[1])) for a in merged(first) for b in merged(second)]
     return [span for span in both if span[0] < span[1]]
+
+
+def _acts(evidence: Evidence, name: str, target: str, note: str = "") -> list[Span]:
+    acts = evidence.story.acts
+    return [(act.began, act.ended) for act in acts if (act.name, act.target, act.note) == (name, target, note)]
 
 
 def _spans(evidence: Evidence, who: str) -> list[Span]:
