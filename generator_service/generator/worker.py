@@ -21,7 +21,7 @@ from backends.shutdown import first
 from contracts.documents import CONTENT_TYPES, Result
 from contracts.errors import TransientError
 from contracts.ids import now_ms
-from contracts.jobs import GenerationJob, result_key
+from contracts.jobs import ALONE_AFTER_CRASHES, GenerationJob, result_key
 from generator.bundles import Bundles
 from generator.failures import failure_of
 from generator.group_commit import GroupCommit
@@ -169,8 +169,9 @@ class Worker:
         # Each attempt is a task with a context of its own: what is bound here ends with it.
         ids = {"document_id": str(claim.job.document_id), "request_id": claim.job.request_id}
         structlog.contextvars.bind_contextvars(**ids, run=claim.run, attempt=claim.attempt + 1)
+        alone = claim.crashes >= ALONE_AFTER_CRASHES
         try:
-            async with self._turnstile.passing(alone=claim.crashes > 0, patience_s=PATIENCE_S):
+            async with self._turnstile.passing(alone=alone, patience_s=PATIENCE_S):
                 await self._steps(claim)
         except (Impatient, HeldUp):
             self._usual_ms = QUICK_MS

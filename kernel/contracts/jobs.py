@@ -11,6 +11,8 @@ from contracts.documents import DocumentHead, Format, Priority
 
 #: Crashes (not failures) of a worker on one run before the document is set aside.
 MAX_CRASHES = 3
+#: From this many on it is rendered with nobody beside it, so that the crash that would set it aside is its own.
+ALONE_AFTER_CRASHES = 2
 
 
 class PinnedTemplate(BaseModel, frozen=True):

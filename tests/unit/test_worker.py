@@ -359,9 +359,9 @@ class Counting(FakePool):
         return Rendered(b"%PDF", pages=1)
 
 
-async def test_a_document_that_has_crashed_before_is_rendered_alone() -> None:
+async def test_a_document_that_the_next_crash_would_set_aside_is_rendered_alone() -> None:
     pool = Counting(size=4)
-    bench = Bench(a_claim(), a_claim(), replace(a_claim(), crashes=1), a_claim(), pool=pool)
+    bench = Bench(a_claim(), replace(a_claim(), crashes=1), replace(a_claim(), crashes=2), a_claim(), pool=pool)
     running = asyncio.create_task(bench.worker.run(bench.stop))
     await until(lambda: len(pool.beside) == 2)
     pool.go_on.set()
