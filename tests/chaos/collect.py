@@ -5,7 +5,7 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -20,13 +20,16 @@ from tests.chaos.stack import Ground
 #: More documents than this are not all looked at through the API: a random choice is.
 MOST_VIEWS = 3000
 VIEWS_AT_ONCE = 8
+Restart = Callable[[], Awaitable[None]]
 JSON_COLUMNS = ("result", "error", "delivery", "detail")
 
 
-async def collect(ground: Ground, unsettled: dict[str, object], admin_key: str, seed: int) -> Evidence:
+async def collect(
+    ground: Ground, unsettled: dict[str, object], admin_key: str, seed: int, restart_clickhouse: Restart
+) -> Evidence:
     """Read everything there is. The stack must be up and quiet."""
     async with httpx2.AsyncClient(timeout=60, trust_env=False) as http:
-        history = ClickHouseReader(ground.clickhouse_url, http)
+        history = ClickHouseReader(ground.clickhouse_url, http, restart_clickhouse)
         documents = [_decoded(row) for row in await history.rows("SELECT * FROM documents FINAL")]
         chosen = random.Random(seed).sample(documents, min(MOST_VIEWS, len(documents)))
         keys, counters = await _redis(ground.redis_url)
@@ -43,26 +46,39 @@ async def collect(ground: Ground, unsettled: dict[str, object], admin_key: str, 
             keys=keys,
             counters=counters,
             blobs=_blobs(ground.disks["blobs"]),
+            unreadable=history.unreadable,
             unsettled=unsettled,
         )
 
 
 class ClickHouseReader:
-    """Asks ClickHouse directly, with no code of the product in between."""
+    """Asks ClickHouse directly, with no code of the product in between.
 
-    def __init__(self, url: str, http: httpx2.AsyncClient) -> None:
+    What cannot be read is a violation, kept in `unreadable`; after a restart the rest of the evidence may be read still.
+    """
+
+    def __init__(self, url: str, http: httpx2.AsyncClient, restart: Restart) -> None:
         parts = urlsplit(url)
         self._url = f"http://{parts.hostname}:{parts.port}/?database={parts.path.strip('/')}"
         self._login = (parts.username or "", unquote(parts.password or ""))
         self._http = http
+        self._restart = restart
+        self.unreadable: list[str] = []
 
     async def rows(self, sql: str) -> list[Row]:
-        """Ask; a table that cannot be read is the end of the run, and no violation of some check."""
-        settings = "SETTINGS output_format_json_quote_64bit_integers = 0, max_result_rows = 0, max_execution_time = 60"
-        answer = await self._http.post(self._url, content=f"{sql} {settings} FORMAT JSONEachRow", auth=self._login)
+        """Ask, and once more after a restart. Raises RuntimeError if that does not help."""
+        answer = await self._ask(sql)
         if answer.status_code != 200:
-            raise RuntimeError(f"ClickHouse cannot answer {sql}: {answer.text}")
+            self.unreadable.append(f"{sql}: {answer.text[:500]}")
+            await self._restart()
+            answer = await self._ask(sql)
+        if answer.status_code != 200:
+            raise RuntimeError(f"ClickHouse cannot answer {sql}, not even after a restart: {answer.text}")
         return [json.loads(line) for line in answer.text.splitlines()]
+
+    async def _ask(self, sql: str) -> httpx2.Response:
+        settings = "SETTINGS output_format_json_quote_64bit_integers = 0, max_result_rows = 0, max_execution_time = 60"
+        return await self._http.post(self._url, content=f"{sql} {settings} FORMAT JSONEachRow", auth=self._login)
 
 
 async def _redis(url: str) -> tuple[list[RedisKey], dict[str, str]]:

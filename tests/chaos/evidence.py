@@ -49,6 +49,7 @@ class Evidence:
     counters: dict[str, str] = field(default_factory=dict)
     blobs: dict[str, float] = field(default_factory=dict)
     unsettled: dict[str, object] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
 
     @cached_property
     def accepted(self) -> dict[str, list[Call]]:

@@ -83,7 +83,7 @@ class Chaos:
             cast = await self._setup(admin_key).cast(self._trial.clients, self._trial.pause_s, self._trial.slow)
             await self._disturbed(cast)
             unsettled = await self._settled(cast)
-            evidence = await collect(self._ground, unsettled, admin_key, self._trial.seed)
+            evidence = await collect(self._ground, unsettled, admin_key, self._trial.seed, self._restart_clickhouse)
             for task in keeping:
                 task.cancel()
         return Report(self._trial.seed, self._trial.seconds, evidence, violations(evidence))
@@ -135,6 +135,13 @@ class Chaos:
             process = self._seconds[name].process()
             if self._trial.armed and process:
                 process.terminate()
+
+    async def _restart_clickhouse(self) -> None:
+        """Let the supervisor start it anew."""
+        if process := self._up.child("clickhouse"):
+            process.terminate()
+            await asyncio.to_thread(process.wait, 30)
+        await self._all_serve()
 
     async def _all_serve(self) -> None:
         """Wait until every process serves. Raises RuntimeError."""

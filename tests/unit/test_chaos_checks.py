@@ -63,6 +63,7 @@ class Good:
         self.blobs = {f"inputs/{DOCUMENT}": 5.0, f"results/{DOCUMENT}/1": 5.0}
         self.quarantined: list[Row] = []
         self.unsettled: dict[str, object] = {}
+        self.unreadable: list[str] = []
         self.acts: list[Act] = []
         self.outages: list[Outage] = []
 
@@ -189,6 +190,10 @@ def refuse_an_event(good: Good) -> None:
     good.quarantined.append({"entry_id": "1-1", "reason": "cannot parse"})
 
 
+def lose_a_part(good: Good) -> None:
+    good.unreadable.append("SELECT * FROM users: Code: 246. DB::Exception: Empty marks file")
+
+
 def show_an_end_that_is_not_logged(good: Good) -> None:
     good.calls[2] = replace(good.calls[2], answer={"run": 1, "status": "cancelled"})
 
@@ -302,6 +307,7 @@ def rescue_late(good: Good) -> None:
         ("documents", leave_an_old_row),
         ("documents", lose_the_row),
         ("quarantine", refuse_an_event),
+        ("readable", lose_a_part),
         ("views", show_an_end_that_is_not_logged),
         ("views", take_an_end_back),
         ("views", go_back_to_an_earlier_run),

@@ -21,6 +21,7 @@ CHECKS: dict[str, Check] = {
     "events": histories.events,
     "documents": histories.documents,
     "quarantine": histories.quarantine,
+    "readable": histories.readable,
     "views": views.views,
     "registers": users.registers,
     "emails": users.emails,

@@ -34,3 +34,8 @@ def quarantine(evidence: Evidence) -> Iterator[str]:
     """Nothing that Presswork writes itself is unreadable."""
     for row in evidence.quarantined:
         yield f"event {row['entry_id']} is in quarantine: {row['reason']}"
+
+
+def readable(evidence: Evidence) -> Iterator[str]:
+    """Find tables that could not be read when all was quiet again."""
+    yield from evidence.unreadable
