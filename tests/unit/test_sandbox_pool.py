@@ -348,3 +348,13 @@ def test_a_death_is_judged_by_its_signal_and_last_words(
 ) -> None:
     error = verdict(returncode, stderr).error
     assert (error.code, error.retryable) == (code, retryable)
+
+
+async def test_a_pool_that_is_closed_from_two_sides_removes_its_folder_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    removed: list[Path] = []
+    remove = Scratch.remove
+    monkeypatch.setattr(Scratch, "remove", lambda scratch: (removed.append(scratch.path), remove(scratch)))
+    pool = RenderPool(SandboxLimits(workers=1, spare=0))
+    await pool.start()
+    await asyncio.gather(pool.close(), pool.close())
+    assert len(removed) == 1

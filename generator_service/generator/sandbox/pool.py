@@ -85,9 +85,9 @@ class RenderPool:
             chore.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)
         await asyncio.gather(*(self._end(child) for child in list(self._living)))
-        if self._scratch is not None:
-            await asyncio.to_thread(self._scratch.remove)
-            self._scratch = None
+        scratch, self._scratch = self._scratch, None
+        if scratch is not None:  # once, also when the end comes from two sides: its descriptor is soon another file's
+            await asyncio.to_thread(scratch.remove)
 
     async def render(self, request: RenderRequest, timeout_s: float | None = None) -> Rendered:
         """Render one document within `timeout_s` (the pool's if None). Raises DocumentFailed.
