@@ -54,7 +54,7 @@ async def collect(
 class ClickHouseReader:
     """Asks ClickHouse directly, with no code of the product in between.
 
-    What cannot be read is a violation, kept in `unreadable`; after a restart the rest of the evidence may be read still.
+    What cannot be read is a violation, kept in `unreadable`; after a restart the rest of it may be read still.
     """
 
     def __init__(self, url: str, http: httpx2.AsyncClient, restart: Restart) -> None:
