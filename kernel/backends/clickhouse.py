@@ -63,6 +63,7 @@ AWAY_CODES = frozenset(
         *(60, 81, 218, 667),  # the tables are not there yet
         *(159, 160, 201, 202, 203, 236, 252, 341, 394, 473, 692),  # overload, shutdown
         *(74, 75, 76, 77, 204, 241, 243, 425, 1001),  # memory, disk
+        *(40, 246),  # a part that cannot be read: the server sets it aside when it starts again
         *(164, 198, 209, 210, 225, 242, 279, 285, 289, 319, 568, 574, 999),  # replicas, network
         *(192, 193, 194, 497, 516),  # login: for the operator to mend, while we keep asking
     }

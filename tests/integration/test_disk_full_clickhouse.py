@@ -8,6 +8,7 @@ import pytest
 
 from backends.clickhouse import ClickHouse
 from contracts.errors import HistoryUnavailable
+from tests.conftest import WaitUntil
 from tests.integration.history_servers import Server, clickhouse_server, fresh_database
 from tests.integration.small_disk import SmallDisk, small_disk
 
@@ -24,7 +25,7 @@ def lines(first: int) -> list[bytes]:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    with small_disk(tmp_path / "disk", 64) as disk:
+    with small_disk(tmp_path / "disk", 128) as disk:
         yield disk
 
 
@@ -77,3 +78,55 @@ async def test_a_node_that_is_killed_on_a_full_disk_starts_and_has_what_it_had(
     disk.free()
     await history.insert_lines("numbered", lines(100), token="second")
     assert await history.rows(COUNT) == [{"rows": 200}]
+
+
+async def test_merges_on_a_full_disk_leave_nothing_that_cannot_be_read(
+    history: ClickHouse, disk: SmallDisk, wait_until: WaitUntil
+) -> None:
+    tables = [f"merged_{number}" for number in range(4)]
+    for table in tables:
+        await history.command(TABLE.replace("numbered", table, 1))
+    writers = [SmallParts(history, table) for table in tables]
+    async with asyncio.TaskGroup() as group:
+        writing = [group.create_task(writer.write()) for writer in writers]
+        for _ in range(4):
+            await wait_until(lambda: all_wrote(writers, 12), "parts to merge")
+            while not all_refused(writers, 20):
+                await asyncio.to_thread(disk.fill)
+            disk.free()
+            for writer in writers:
+                writer.begin_again()
+        for task in writing:
+            task.cancel()
+    for table in tables:
+        await history.rows(f"SELECT sum(length(text)) AS bytes FROM {table}")
+
+
+class SmallParts:
+    """Writes one small part after another, as a shipper with little to do does."""
+
+    def __init__(self, history: ClickHouse, table: str) -> None:
+        self._history = history
+        self._table = table
+        self.written = self.refused = self._number = 0
+
+    def begin_again(self) -> None:
+        self.written = self.refused = 0
+
+    async def write(self) -> None:
+        """Write until cancelled."""
+        while True:
+            self._number += 1
+            try:
+                await self._history.insert_lines(self._table, lines(self._number)[:10], token=f"part {self._number}")
+                self.written += 1
+            except HistoryUnavailable:
+                self.refused += 1
+
+
+async def all_wrote(writers: list[SmallParts], parts: int) -> bool:
+    return all(writer.written >= parts for writer in writers)
+
+
+def all_refused(writers: list[SmallParts], times: int) -> bool:
+    return all(writer.refused >= times for writer in writers)
