@@ -44,8 +44,8 @@ class ShipperSettings:
     """`live_ttl_s`: how long Redis keeps a document that has ended, is shipped and owes no delivery."""
 
     interval_s: float = 0.2
-    max_rows: int = 20_000
-    max_bytes: int = 16 << 20
+    max_rows: int = 40_000
+    max_bytes: int = 32 << 20
     live_ttl_s: int = 3600
     first_backoff_s: float = 0.2
     max_backoff_s: float = 5

@@ -4,7 +4,7 @@ From the head of the stream on: what is stored but not confirmed, then the batch
 `{prefix}ship` (permanent) says where each ends: stored (an id) | token, first_id, last_id, count, split:<part> (a cut).
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, batched
 from typing import Any, NamedTuple, cast
@@ -65,6 +65,16 @@ class Entries:
     def part(self, start: int, end: int) -> "Entries":
         return Entries(self.ids[start:end], self.kinds[start:end], self.lines[start:end])
 
+    def extend(self, raw: Sequence[RawEntry]) -> int:
+        """Append entries as they were read; returns the bytes of their lines."""
+        # Ours have one field; what somebody else has written is of no kind that we know.
+        pairs = [fields if len(fields) == 2 else (b"", b" ".join(fields)) for _, fields in raw]
+        lines = [line for _, line in pairs]
+        self.ids.extend([id_ for id_, _ in raw])
+        self.kinds.extend([kind for kind, _ in pairs])
+        self.lines.extend(lines)
+        return sum(map(len, lines))
+
     def add(self, id_: bytes, kind: bytes, line: bytes) -> None:
         self.ids.append(id_)
         self.kinds.append(kind)
@@ -97,7 +107,7 @@ class EventLog:
         for command in ("XRANGE", "XREVRANGE"):
             self._reader.set_response_callback(command, cast(Any, _as_read))
 
-    async def next_batch(self, max_rows: int = 20_000, max_bytes: int = 16 << 20) -> Batch | None:
+    async def next_batch(self, max_rows: int = 40_000, max_bytes: int = 32 << 20) -> Batch | None:
         """Return the batch in flight if there is one, else make the oldest events the batch in flight; None if idle."""
         flying, stored = await self._state()
         if flying is not None:
@@ -204,11 +214,7 @@ class EventLog:
         while max_rows is None or len(entries) < max_rows:
             wanted = READ_STEP if max_rows is None else min(READ_STEP, max_rows - len(entries))
             step = await self._range(start, last_id, wanted)
-            for id_, fields in step:
-                # Ours have one field; what somebody else has written is of no kind that we know.
-                kind, line = fields if len(fields) == 2 else (b"", b" ".join(fields))
-                entries.add(id_, kind, line)
-                size += len(line)
+            size += entries.extend(step)
             if max_bytes is not None and size > max_bytes:
                 return _within(entries, max_bytes)
             if len(step) < wanted:
@@ -220,7 +226,7 @@ class EventLog:
         return await self._ask("XRANGE", start, end, count)
 
     async def _ask(self, command: str, first: bytes, last: bytes, count: int) -> list[RawEntry]:
-        # Bytes as they are: decoding and encoding 16 MB of lines again would cost more than reading them.
+        # Bytes as they are: decoding and encoding 32 MB of lines again would cost more than reading them.
         execute = cast(ExecuteCommand, self._reader.execute_command)
         try:
             return await execute(command, self._stream, first, last, "COUNT", count, **{NEVER_DECODE: True})
