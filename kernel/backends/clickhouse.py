@@ -198,7 +198,7 @@ class ClickHouse:
             return await self._exchange_once(query, body)
 
     async def _exchange_once(self, query: Mapping[str, str | int], body: bytes) -> "Answer":
-        # In a BytesIO it is sent piece by piece: 16 MB at once would hold the event loop up.
+        # In a BytesIO it is sent piece by piece: 32 MB at once would hold the event loop up.
         async with self._connected().post(self.address.url, params=query, data=BytesIO(body)) as response:
             answer = await response.read()
             code = int(response.headers.get("X-ClickHouse-Exception-Code", 0))
