@@ -15,7 +15,7 @@ from tests.chaos.plan import plan
 from tests.chaos.report import Report
 from tests.chaos.run import Chaos, Trial
 from tests.chaos.self_test import self_test
-from tests.chaos.small_disks import NoMounts, keep_copy, mount_small, private_mounts
+from tests.chaos.small_disks import NoMounts, keep_copy, mount_small, private_mounts, unmount
 from tests.chaos.stack import Ground
 
 
@@ -25,15 +25,13 @@ def main() -> None:
     ground = Ground.take(home)
     disks = _small_disks(ground, options.seconds)
     if options.self_test:
-        sys.exit(self_test(ground, options.seed))
-    steps = plan(options.seed, options.seconds, disks=disks)
-    print(
-        f"Chaos: {options.seconds:g} s, seed {options.seed}, {len(steps)} acts; logs and history in {home}", flush=True
-    )
+        sys.exit(_removed_if_good(ground, self_test(ground, options.seed)))
+    trial = Trial(options.seed, options.seconds, plan(options.seed, options.seconds, disks=disks), options.clients)
+    print(f"Chaos: {trial.seconds:g} s, seed {trial.seed}, {len(trial.steps)} acts; logs in {home}", flush=True)
     try:
-        report = asyncio.run(Chaos(ground, Trial(options.seed, options.seconds, steps, options.clients)).run())
+        report = asyncio.run(Chaos(ground, trial).run())
     except BaseException:
-        keep_copy(ground.disks, ground.home / "disks")
+        _keep_disks(ground, disks=disks)
         raise
     print(report.text(), flush=True)
     sys.exit(_concluded(ground, report, disks=disks, keep=options.keep))
@@ -43,13 +41,24 @@ def _concluded(ground: Ground, report: Report, *, disks: bool, keep: bool) -> in
     """Keep what explains a violation, remove the rest; return the exit code."""
     (ground.home / "report.json").write_text(json.dumps(report.numbers, indent=2))
     if not report.violations and not keep:
-        shutil.rmtree(ground.home, ignore_errors=True)
-        return 0
-    if disks:
-        keep_copy(ground.disks, ground.home / "disks")
+        return _removed_if_good(ground, 0)
+    _keep_disks(ground, disks=disks)
     print(f"All of it is kept in {ground.home}: history.jsonl, received.jsonl, logs, the servers' files.")
     print(f"The same acts again: make chaos ARGS='--seconds {report.seconds:g} --seed {report.seed}'")
     return 1 if report.violations else 0
+
+
+def _removed_if_good(ground: Ground, code: int) -> int:
+    if code == 0:
+        unmount(ground.disks.values())
+        shutil.rmtree(ground.home)
+    return code
+
+
+def _keep_disks(ground: Ground, *, disks: bool) -> None:
+    """Copy the servers' files from their small disks, which vanish with us."""
+    if disks:
+        keep_copy(ground.disks, ground.home / "disks")
 
 
 def _small_disks(ground: Ground, seconds: float) -> bool:

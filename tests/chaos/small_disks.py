@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +53,11 @@ def _mount(*words: str) -> None:
         raise NoMounts(done.stderr.strip())
 
 
-def _umount(folder: Path) -> None:
-    subprocess.run(["umount", str(folder)], check=True)
+def unmount(folders: Iterable[Path]) -> None:
+    """Take small disks away, with what is on them; a folder without one stays as it is."""
+    for folder in folders:
+        if folder.is_mount():
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @dataclass(frozen=True)
@@ -96,4 +99,4 @@ if __name__ == "__main__":
     _separate()
     with tempfile.TemporaryDirectory() as place:
         mount_small({Path(place) / "disk": 1})
-        _umount(Path(place) / "disk")
+        unmount([Path(place) / "disk"])
