@@ -11,7 +11,7 @@ GENERATOR_POINTS = tuple(point for point in FAULT_POINTS if point not in API_POI
 #: How likely an armed point kills at one pass: often enough to happen, rarely enough that work is done before.
 LIKELY = 0.2
 #: How often a second process is started anew, more or less.
-LIFE_S = 7.0
+LIFE_S = 12.0
 
 
 class Armory:
