@@ -23,11 +23,6 @@ class Armory:
         self._dealt = 0
         self.open = False
 
-    @property
-    def dealt(self) -> list[str]:
-        """The points that had their turn."""
-        return self._points[: self._dealt]
-
     def deal(self) -> str:
         """Return the next value of PRESSWORK_FAULT; nothing while the armory is closed."""
         if not self.open:
