@@ -69,6 +69,16 @@ async def test_unfinished_documents_go_on_where_history_left_them(clinic: Clinic
     assert again.token > 1000 * before.seq
 
 
+async def test_more_documents_than_one_question_to_clickhouse_names_are_put_back(clinic: Clinic) -> None:
+    for _ in range(260):
+        await clinic.accept()
+    await clinic.ship()
+    await clinic.lose_redis()
+    report = await clinic.examine()
+    assert flaws(report) == expected_loss(**{"lost-documents:lost": 260}), report.as_text()
+    assert report.left == 0
+
+
 @pytest.mark.parametrize("run_at", [None, now_ms() + HOUR_MS], ids=["queued", "scheduled"])
 async def test_a_document_whose_input_is_gone_fails_as_input_lost(clinic: Clinic, run_at: int | None) -> None:
     lost = await clinic.accept(callback=HOOK, run_at=run_at)
@@ -136,6 +146,21 @@ async def test_a_webhook_whose_receiver_is_gone_is_recorded_as_dead(clinic: Clin
     assert await clinic.count("deliveries FINAL", "status = 'dead'") == 1
     assert await clinic.count("webhook_deliveries FINAL", "status = 'dead' AND error_detail != ''") == 1
     assert (await live(clinic, document_id)).delivery.status == "dead"
+
+
+async def test_a_webhook_that_was_given_up_can_be_sent_again_once_its_receiver_is_named(clinic: Clinic) -> None:
+    document_id = await clinic.complete(callback=HOOK)
+    await clinic.ship()
+    (pending,) = await clinic.stores.history.pending_deliveries()
+    await clinic.lose_redis()
+    await clinic.blobs.delete(input_key(document_id))
+    await clinic.examine()
+    deliveries = Deliveries(clinic.scripts)
+    assert await deliveries.resend(pending, "", "r1") == "unknown"
+    assert flaws(await clinic.examine()) == {}
+    assert await deliveries.resend(pending, HOOK.model_dump_json(), "r1") == "ok"
+    (leased,) = (await deliveries.claim(9, room=9, loads={})).items
+    assert (leased.delivery_id, leased.document_id) == (pending.delivery_id, document_id)
 
 
 async def test_what_ended_stays_ended_and_does_not_come_back(clinic: Clinic) -> None:
