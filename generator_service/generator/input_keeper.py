@@ -51,8 +51,13 @@ class InputKeeper:
         # Whose data was deleted while we copied it? A deletion that came first must not be undone.
         for step in batched(jobs, STEP):
             if await self._ask(self._redis.exists(*self._names(step))) < len(step):
-                await self.drop([id_ for id_ in step if not await self._ask(self._redis.exists(*self._names([id_])))])
+                await self.drop([id_ for id_ in step if await self._is_deleted(id_)])
         return len(jobs)
+
+    async def _is_deleted(self, document_id: str) -> bool:
+        """Tell whether a document was deleted. That its job has gone says less: it may have left Redis in time."""
+        deleted = self._redis.hget(f"{self._prefix}doc:{document_id}", "deleted")
+        return await self._ask(cast(Awaitable[str | None], deleted)) == "1"
 
     async def _read(self, ids: Sequence[str]) -> list[bytes | None]:
         execute = cast(Callable[..., Awaitable[list[bytes | None]]], self._redis.execute_command)

@@ -13,7 +13,7 @@ from backends.redis import connect_redis
 from backends.role_lease import RoleLease
 from backends.scripts import Scripts
 from contracts.errors import BlobUnavailable, HistoryUnavailable, QueueUnavailable
-from contracts.jobs import input_key
+from contracts.jobs import input_key, result_key
 from generator.shipper import Shipper, ShipperSettings
 from tests.fakes_blobs import InMemoryBlobStore
 from tests.integration.history_servers import Server, free_port, fresh_prefix, job, out_of_memory, wait_until
@@ -92,6 +92,17 @@ async def test_a_document_deleted_while_its_job_is_copied_leaves_nothing(scripts
     blobs.after_put = lambda: DocumentQueue(scripts).delete(doomed.document_id)
     assert await shipper(scripts, history, blobs).ship_once() == 2
     assert list(blobs.blobs) == [input_key(other.document_id)]
+
+
+async def test_a_document_that_leaves_redis_while_its_job_is_copied_keeps_its_bytes(scripts: Scripts) -> None:
+    """Its time to live ends between the two looks, when events of documents that have ended are sent again."""
+    history, blobs, made = RecordingHistory(), WatchedBlobs(), job()
+    await DocumentQueue(scripts).enqueue(made)
+    await blobs.put(result_key(made.document_id, 1), b"%PDF")
+    names = [f"{scripts.prefix}{kind}:{made.document_id}" for kind in ("doc", "job")]
+    blobs.after_put = lambda: scripts.redis.delete(*names)
+    assert await shipper(scripts, history, blobs).ship_once() == 1
+    assert set(blobs.blobs) == {input_key(made.document_id), result_key(made.document_id, 1)}
 
 
 async def test_an_outage_delays_events_and_the_lag_shows_it(scripts: Scripts) -> None:
