@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
--- Say which pending deliveries wait nowhere and, asked to, make them due.
+-- Say which pending deliveries wait nowhere and, asked to, make them due. Without a callback nobody can send one.
 -- ARGV: mode (look | mend) member*        Returns per delivery what is (was) wrong, or ''
 local mend, now = ARGV[1] == 'mend', redis_ms()
 
 local function judged(member)
   local v = redis.call('HMGET', P .. 'delivery:' .. member, 'status', 'callback')
-  if v[1] ~= 'pending' or redis.call('ZSCORE', P .. 'due', member) then return '' end
+  if v[1] ~= 'pending' or not v[2] or redis.call('ZSCORE', P .. 'due', member) then return '' end
   if redis.call('LPOS', P .. 'deliver_lane:' .. receiver_of(v[2]), member) then return '' end
   if mend then
     redis.call('ZADD', P .. 'due', int(now), member)

@@ -2,13 +2,13 @@
 -- Make a webhook due now, also one that has settled: one more attempt under the same webhook-id. Whatever attempt was
 -- planned is this one now, for it is the same member. A repeated command with the same resend id changes nothing.
 -- ARGV: member resend_id now ('' = Redis TIME) document_id run user type attempts created_at callback ('' if not known)
--- Returns ok | sending (an attempt is under way) | unknown (its hash has gone and no callback was given)
+-- Returns ok | sending (an attempt is under way) | unknown (its callback has gone with its hash, and none was given)
 local member, now = ARGV[1], tonumber(ARGV[3]) or redis_ms()
 local key = P .. 'delivery:' .. member
-local v = redis.call('HMGET', key, 'status', 'resend_id', 'leased_until')
+local v = redis.call('HMGET', key, 'status', 'resend_id', 'leased_until', 'callback')
 if v[2] == ARGV[2] then return 'ok' end
 if v[1] == 'pending' and now < tonumber(v[3] or 0) then return 'sending' end
-if not v[1] then
+if not v[4] then -- none there, or the mark of deliver_lost.lua
   if ARGV[10] == '' then return 'unknown' end
   redis.call('HSET', key, 'document_id', ARGV[4], 'run', ARGV[5], 'user', ARGV[6], 'type', ARGV[7], 'attempts', ARGV[8],
     'created_at', ARGV[9], 'callback', ARGV[10], 'token', 0)
