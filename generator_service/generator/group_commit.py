@@ -45,13 +45,21 @@ class GroupCommit(Generic[Item, Answer]):
         try:
             answers = await self._until_answered([item for item, _ in group])
         except Exception as error:
-            for _, future in group:
-                if not future.done():
-                    future.set_exception(error)
+            await self._refused(group, error)
             return
         for (_, future), answer in zip(group, answers, strict=True):
             if not future.done():
                 future.set_result(answer)
+
+    async def _refused(self, group: list[tuple[Item, asyncio.Future[Answer]]], error: Exception) -> None:
+        """Tell whose item cannot be committed; of several each is committed alone, so that its neighbours can be."""
+        if len(group) > 1:
+            for one in group:
+                await self._commit_group([one])
+            return
+        for _, future in group:
+            if not future.done():
+                future.set_exception(error)
 
     async def _until_answered(self, items: list[Item]) -> list[Answer]:
         pause = FIRST_PAUSE_S

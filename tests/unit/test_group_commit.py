@@ -48,7 +48,21 @@ async def test_a_server_that_is_away_is_asked_again_with_the_same_items() -> Non
     assert server.groups == [[7], [7], [7]]
 
 
-async def test_a_defect_reaches_every_caller_of_the_group_and_the_next_group_works() -> None:
+async def test_an_item_that_cannot_be_committed_fails_alone() -> None:
+    class Picky(Server):
+        async def commit(self, items: list[int]) -> list[str]:
+            answers = await super().commit(items)
+            if 3 in items:
+                raise ValueError("3 cannot be written as JSON")
+            return answers
+
+    group = GroupCommit(Picky().commit)
+    answers = await asyncio.gather(*(group.submit(number) for number in range(6)), return_exceptions=True)
+    assert isinstance(answers.pop(3), ValueError)
+    assert answers == [f"answer {number}" for number in (0, 1, 2, 4, 5)]
+
+
+async def test_a_defect_reaches_its_caller_and_the_next_group_works() -> None:
     server = Server()
     server.failures = [RuntimeError("a defect")]
     group = GroupCommit(server.commit)
