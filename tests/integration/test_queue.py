@@ -182,6 +182,14 @@ async def test_a_renewal_on_its_way_does_not_lease_a_document_that_waits_for_its
     assert (await claim_one(queue)).job.document_id == claim.job.document_id
 
 
+async def test_a_renewal_on_its_way_does_not_lease_the_run_that_follows(queue: DocumentQueue) -> None:
+    claim = await started(queue)
+    await queue.complete([a_result(claim)])
+    await queue.retry(claim.job, "r")
+    assert await queue.renew([claim.ref]) == [False]
+    assert (await claim_one(queue)).run == 2
+
+
 async def test_a_scheduled_document_waits_for_its_time(queue: DocumentQueue) -> None:
     later = now_ms() + 3_600_000
     accepted = await queue.enqueue(a_job(run_at=later))

@@ -13,6 +13,7 @@ redis.call('HSET', doc(id), 'head', ARGV[3], 'status', 'queued', 'attempt', 0, '
   'queued_at', int(now), 'retry_id', ARGV[2], 'delivery_status', 'none', 'delivery_attempts', 0)
 redis.call('HDEL', doc(id), 'result', 'error', 'started_at', 'completed_at', 'expires_at', 'render_ms', 'delivery_next')
 redis.call('HINCRBY', doc(id), 'run', 1)
+redis.call('HINCRBY', doc(id), 'token', 1) -- or a renewal on its way would take the lease of the new run
 redis.call('SET', P .. 'job:' .. id, ARGV[4])
 redis.call('PERSIST', doc(id))
 count_open(id, 1)
