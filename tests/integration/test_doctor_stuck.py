@@ -11,6 +11,7 @@ from backends.open_count import OpenCount
 from contracts.documents import Status
 from contracts.ids import now_ms
 from contracts.jobs import input_key
+from generator.maintenance.doctor.counters import Counters
 from tests.integration.doctor_stage import HOOK, HOUR_MS, Clinic, flaws, found_mended_and_gone
 
 Damage = Callable[[Clinic], Awaitable[object]]
@@ -234,6 +235,14 @@ async def test_a_worker_that_lives_keeps_the_lease_that_the_doctor_gave(clinic: 
     row = await clinic.queue.live(claim.job.document_id)
     assert row is not None and row.status == Status.COMPLETED
     assert flaws(await clinic.examine()) == {}
+
+
+async def test_leases_that_come_and_go_do_not_hide_that_their_counter_is_wrong(clinic: Clinic) -> None:
+    await counts_leases_that_are_not(clinic)
+    counters = Counters(clinic.stores)
+    first = {finding async for finding in counters.look()}
+    await clinic.start()
+    assert {finding async for finding in counters.look()} == first != set()
 
 
 async def test_keys_that_nobody_declared_are_told_and_left(clinic: Clinic) -> None:

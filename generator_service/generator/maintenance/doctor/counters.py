@@ -26,7 +26,8 @@ class Counters:
 
     async def look(self, only: Collection[str] | None = None) -> AsyncIterator[Finding]:
         for lane, counted, true in await self._stores.redis.running("look"):
-            yield Finding("running", lane, f"{counted} instead of {true}")
+            # The difference only: the numbers themselves change from look to look.
+            yield Finding("running", lane, f"{counted - true:+}")
         comparison = await OpenCount(self._stores.scripts).compare()
         self._nonce, self._errors = comparison.nonce, comparison.errors
         for field, error in comparison.errors.items():
