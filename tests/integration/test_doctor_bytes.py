@@ -2,15 +2,18 @@
 
 import asyncio
 import os
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
 
 from contracts.documents import DocumentRow, Status
+from contracts.errors import RateLimited
 from contracts.ids import new_id, now_ms
 from contracts.jobs import input_key, result_key
 from generator.bundles import bundle_key
-from generator.maintenance.doctor.results import NO_INPUT, NOT_ASKED
+from generator.maintenance.doctor.doctor import Doctor
+from generator.maintenance.doctor.results import NO_INPUT, NOT_ASKED, Results
 from generator.shipped import load_shipped
 from tests.integration.doctor_stage import HOUR_MS, Clinic, flaws, found_mended_and_gone
 
@@ -65,6 +68,16 @@ async def test_lost_bytes_without_an_input_cannot_be_made_again(clinic: Clinic) 
     await clinic.blobs.delete(input_key(document_id))
     report = await clinic.examine(rerender=True)
     assert report.exit_code == 1 and NO_INPUT in report.as_text()
+
+
+async def test_lost_bytes_that_the_queue_has_no_room_to_make_again_are_left(clinic: Clinic) -> None:
+    document_id = await clinic.complete()
+    await clinic.ship()
+    await damage(clinic, document_id, "missing")
+    await clinic.scripts.redis.hset(clinic.name("open"), str(clinic.user_id), str(10**6))
+    report = await Doctor([Results(replace(clinic.stores, rerender=True))], dry_run=False, moment_s=0.01).run()
+    assert (report.left, report.exit_code) == (1, 1), report.as_text()
+    assert RateLimited().message in report.as_text()
 
 
 async def test_two_doctors_make_lost_bytes_again_once(clinic: Clinic) -> None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from itertools import batched
 
 from contracts.documents import DocumentRow, Result, Status
-from contracts.errors import Conflict, NotFound
+from contracts.errors import Conflict, NotFound, RateLimited, SystemFull
 from contracts.ids import now_ms
 from generator.maintenance.doctor.port import MENDED, Finding, Flaw
 from generator.maintenance.doctor.stores import Stores
@@ -76,6 +76,6 @@ class Results:
         try:
             # The same id for whoever finds the same loss: two doctors begin one run.
             await self._stores.queue.retry(job, f"doctor:{lost_key}")
-        except (Conflict, NotFound) as error:
+        except (Conflict, NotFound, RateLimited, SystemFull) as error:
             return error.message
         return MENDED
