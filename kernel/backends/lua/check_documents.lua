@@ -6,8 +6,9 @@
 local mend, lease_ms, now = ARGV[1] == 'mend', tonumber(ARGV[2]), redis_ms()
 local FIELDS = {'status', 'seq', 'delivery_status', 'run', 'priority', 'lane', 'callback', 'head', 'deleted'}
 
+-- From its end: one that was not seen there has come since.
 local function in_lane(id, v)
-  return redis.call('LPOS', P .. 'lane:' .. v.priority .. ':' .. v.lane, id)
+  return redis.call('LPOS', P .. 'lane:' .. v.priority .. ':' .. v.lane, id, 'RANK', -1)
 end
 
 local function delivery(id, v) return P .. 'delivery:' .. id .. ':' .. v.run end
