@@ -39,3 +39,10 @@ async def test_a_worker_that_starts_takes_dead_ones_off_the_list_and_itself_when
     beating.cancel()
     await asyncio.gather(beating, return_exceptions=True)
     assert await names() == {"alive"}
+
+
+async def test_an_entry_of_another_version_hides_no_worker(scripts: Scripts, redis: Redis) -> None:
+    await seen(scripts, "ours", 1000)
+    await redis.hset(f"{scripts.prefix}workers", "theirs", '{"name": "theirs", "since": 1}')
+    assert [worker.name for worker in await living_workers(scripts)] == ["ours"]
+    assert await redis.hkeys(f"{scripts.prefix}workers") == ["ours"]

@@ -4,9 +4,10 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import structlog
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from redis.exceptions import RedisError
 
 from backends.scripts import Scripts
@@ -91,10 +92,19 @@ class Heartbeat:
 
 
 async def living_workers(scripts: Scripts) -> list[WorkerState]:
-    """Read the workers that were seen lately; entries of dead ones are removed."""
+    """Read the workers that were seen lately; entries of dead ones, and what nobody can read, are removed."""
     key, now = f"{scripts.prefix}workers", now_ms()
-    states = [WorkerState.model_validate_json(text) for text in await scripts.redis.hvals(key)]
-    dead = [state.name for state in states if now - state.seen_at > DEAD_AFTER_MS]
-    if dead:
+    entries = cast(dict[str, str], await scripts.redis.hgetall(key))
+    states = {name: _read(text) for name, text in entries.items()}
+    living = [state for state in states.values() if state and now - state.seen_at <= DEAD_AFTER_MS]
+    if dead := states.keys() - {state.name for state in living}:
         await scripts.redis.hdel(key, *dead)
-    return sorted((state for state in states if state.name not in dead), key=lambda state: state.name)
+    return sorted(living, key=lambda state: state.name)
+
+
+def _read(text: str) -> WorkerState | None:
+    """Read an entry; None for that of another version, which may have other fields."""
+    try:
+        return WorkerState.model_validate_json(text)
+    except ValidationError:
+        return None
