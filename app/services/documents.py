@@ -187,12 +187,16 @@ class DocumentService:
         await self._queue.restore(row, None)
 
     async def kept_job(self, document_id: UUID) -> GenerationJob | None:
-        """Read what a document was made from; None once that is no longer kept."""
-        job = await self._queue.job(document_id)
-        if job is not None:
-            return job
-        kept = await self._blobs.get(input_key(document_id))
-        return None if kept is None else GenerationJob.model_validate_json(kept)
+        """Read what a document was made from; None once that is no longer kept, or if nobody can read it any more."""
+        try:
+            job = await self._queue.job(document_id)
+            if job is not None:
+                return job
+            kept = await self._blobs.get(input_key(document_id))
+            return None if kept is None else GenerationJob.model_validate_json(kept)
+        except ValueError:
+            log.error("input.unreadable", document_id=str(document_id))
+            return None
 
     def _scoped(self, user_id: UUID, idempotent: IdempotentRequest | None) -> Idempotency | None:
         if idempotent is None:

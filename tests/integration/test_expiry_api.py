@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from backends.deliveries import Deliveries, LeasedDelivery
 from contracts.deliveries import DeliveryAttempt
 from contracts.ids import now_ms
-from contracts.jobs import Callback
+from contracts.jobs import Callback, input_key
 from tests.integration.conftest import Api
 from tests.integration.queue_steps import a_job, a_result, started
 
@@ -68,3 +68,13 @@ async def test_a_retry_without_the_input_says_that_it_has_expired(api: Api, redi
     await redis.delete(f"{{pw}}:job:{document_id}")  # Redis has forgotten it, and the store has it no more
     answer = await api.admin.post(f"/v1/documents/{document_id}/retry")
     assert (answer.status_code, answer.json()["code"]) == (409, "input_expired")
+
+
+async def test_an_input_that_nobody_can_read_hinders_no_deletion(api: Api, redis: Redis) -> None:
+    document_id = await expired_document(api, None)
+    await redis.delete(f"{{pw}}:job:{document_id}")
+    await api.blobs.put(input_key(document_id), b"half a job")
+    answer = await api.admin.post(f"/v1/documents/{document_id}/retry")
+    assert (answer.status_code, answer.json()["code"]) == (409, "input_expired")
+    assert (await api.admin.delete(f"/v1/documents/{document_id}")).status_code == 204
+    assert await api.blobs.get(input_key(document_id)) is None
