@@ -161,9 +161,10 @@ async def test_a_sweep_stops_when_the_lease_is_lost(stage: Stage) -> None:
             await super().remove(findings)
             await lease.release()
 
-    pruning = Losing([A], [B])
-    await Pruner(pruning, lease, PrunerMetrics(CollectorRegistry()), rest_factor=0).sweep()
+    pruning, registry = Losing([A], [B]), CollectorRegistry()
+    await Pruner(pruning, lease, PrunerMetrics(registry), rest_factor=0).sweep()
     assert pruning.removed == [A]
+    assert registry.get_sample_value("presswork_pruner_swept_timestamp_seconds") == 0
 
 
 @pytest.mark.parametrize("error", [HistoryUnavailable(), RuntimeError("a bug")])

@@ -75,7 +75,7 @@ class Pruner:
             return min(AGAIN_S, self._every_s)
         except Exception:
             log.exception("pruner.broken")
-        return self._every_s
+        return self._every_s if self._lease.held else min(LOOK_S, self._every_s)
 
     async def sweep(self) -> Tally[str]:
         """Look at everything once and remove what may go; returns how many of each kind that were, and `bytes`.
@@ -87,9 +87,10 @@ class Pruner:
             async with aclosing(self._pruning.find()) as steps:
                 async for findings in self._rested(steps):
                     await self._remove(findings, removed)
-            unfinished = await self._pruning.remove_unfinished()
-            self._metrics.swept(unfinished)
-            removed[UNFINISHED] += unfinished
+            if self._lease.held:  # else it was cut short: it has not swept
+                unfinished = await self._pruning.remove_unfinished()
+                self._metrics.swept(unfinished)
+                removed[UNFINISHED] += unfinished
         finally:
             if removed.total():
                 log.info("pruner.swept", seconds=round(time.monotonic() - began, 1), **+removed)
