@@ -148,7 +148,7 @@ class DocumentQueue:
                 lane_of(job.user_id, job.lane),
                 job.priority,
                 "" if job.run_at is None else job.run_at,
-                job.callback.model_dump_json() if job.callback else "",
+                _callback_of(job),
                 idempotency.key if idempotency else "",
                 idempotency.fingerprint if idempotency else "",
                 idempotency.ttl_s if idempotency else 0,
@@ -215,6 +215,7 @@ class DocumentQueue:
             job.model_dump_json(),
             now_ms(),
             *self._limits.arguments(),
+            _callback_of(job),
         )
         match cast(list[str], await self._scripts.run("retry", *arguments)):
             case ["ok"]:
@@ -342,6 +343,10 @@ class DocumentQueue:
             raise QueueUnavailable() from error
         total = int(total or 0)
         return {"open": total, "leased": leased, "delayed": delayed, "waiting": max(0, total - leased - delayed)}
+
+
+def _callback_of(job: GenerationJob) -> str:
+    return job.callback.model_dump_json() if job.callback else ""
 
 
 def _flat(refs: list[tuple[UUID, int]]) -> list[str | int]:

@@ -357,6 +357,19 @@ async def test_a_document_that_left_redis_can_be_restored_and_run_again(queue: D
     assert (await row(queue, claim.job.document_id)).seq == last.seq + 3
 
 
+async def test_a_document_restored_without_its_job_owes_a_webhook_for_its_next_run(
+    queue: DocumentQueue, redis: Redis
+) -> None:
+    claim = await started(queue, a_job(callback=Callback(url="https://example.com/hook")))
+    await queue.complete([a_result(claim)])
+    last = await row(queue, claim.job.document_id)
+    await redis.flushdb()
+    await queue.restore(last, None)
+    await queue.retry(claim.job, "r")
+    await queue.cancel(claim.job.document_id)
+    assert await redis.zrange("{pw}:due", 0, -1) == [f"{claim.job.document_id}:2"]
+
+
 async def test_scripts_only_make_the_transitions_that_the_contract_names(queue: DocumentQueue, redis: Redis) -> None:
     claim = await started(queue)
     await queue.fail([a_failure(claim, delay_ms=0)])

@@ -1,6 +1,6 @@
 #!lua
 -- Begin run n+1 of an ended document. A repeated command with the same retry id changes nothing.
--- ARGV: id retry_id head job now limits*6
+-- ARGV: id retry_id head job now limits*6 callback ('' without one: a document may have been restored without its own)
 -- Returns {ok | missing | the status} | {system_full | user_full, what, retry_after_s}
 local id, now = ARGV[1], tonumber(ARGV[5])
 local v = redis.call('HMGET', doc(id), 'status', 'deleted', 'retry_id', 'user')
@@ -12,6 +12,7 @@ if refused then return refused end
 redis.call('HSET', doc(id), 'head', ARGV[3], 'status', 'queued', 'attempt', 0, 'crashes', 0, 'postponed', 0, 'size', #ARGV[4],
   'queued_at', int(now), 'retry_id', ARGV[2], 'delivery_status', 'none', 'delivery_attempts', 0)
 redis.call('HDEL', doc(id), 'result', 'error', 'started_at', 'completed_at', 'expires_at', 'render_ms', 'delivery_next')
+if (ARGV[12] or '') ~= '' then redis.call('HSET', doc(id), 'callback', ARGV[12]) end
 redis.call('HINCRBY', doc(id), 'run', 1)
 redis.call('HINCRBY', doc(id), 'token', 1) -- or a renewal on its way would take the lease of the new run
 redis.call('SET', P .. 'job:' .. id, ARGV[4])
