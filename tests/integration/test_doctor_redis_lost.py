@@ -79,6 +79,18 @@ async def test_more_documents_than_one_question_to_clickhouse_names_are_put_back
     assert report.left == 0
 
 
+async def test_a_document_that_redis_has_lost_is_deleted_without_counting_it_out(clinic: Clinic) -> None:
+    lost = await clinic.accept()
+    await clinic.ship()
+    row = (await clinic.stores.history.newest([str(lost.document_id)]))[str(lost.document_id)]
+    await clinic.lose_redis()
+    await clinic.accept()
+    before = await clinic.scripts.redis.hgetall(clinic.name("open"))
+    await clinic.queue.restore(row, None)
+    await clinic.queue.delete(lost.document_id)
+    assert await clinic.scripts.redis.hgetall(clinic.name("open")) == before
+
+
 @pytest.mark.parametrize("run_at", [None, now_ms() + HOUR_MS], ids=["queued", "scheduled"])
 async def test_a_document_whose_input_is_gone_fails_as_input_lost(clinic: Clinic, run_at: int | None) -> None:
     lost = await clinic.accept(callback=HOOK, run_at=run_at)

@@ -81,7 +81,8 @@ end
 -- Count a document in or out: the unfinished ones and the bytes of their jobs, in all and of its user.
 local function count_open(id, change)
   local v = redis.call('HMGET', doc(id), 'user', 'size')
-  local user, bytes = v[1], int(change * tonumber(v[2] or 0))
+  if not v[2] then return end -- it was lost while under way and came back (restore.lua) to be deleted: never counted
+  local user, bytes = v[1], int(change * tonumber(v[2]))
   redis.call('HINCRBY', P .. 'open', 'all', change)
   redis.call('HINCRBY', P .. 'open', 'bytes', bytes)
   redis.call('HINCRBY', P .. 'open', 'bytes:' .. user, bytes)
