@@ -10,6 +10,7 @@ from contracts.api_keys import well_formed
 from generator.shipper import Shipper
 from tests.conftest import WaitUntil
 from tests.integration.conftest import Api
+from tests.integration.history_servers import out_of_memory
 
 ADA = {"email": "Ada@Example.com", "name": "Ada Lovelace", "attrs": {"team": "engines"}}
 
@@ -281,3 +282,10 @@ async def test_the_last_key_of_the_last_admin_cannot_be_revoked(api: Api) -> Non
     assert (refused.status_code, refused.json()["code"]) == (409, "last_admin")
     await api.admin.post(path, json={"name": "another"})
     assert (await api.admin.delete(f"{path}/{me['key']['id']}")).status_code == 204
+
+
+async def test_a_key_is_let_in_while_redis_has_no_room_for_more(api: Api) -> None:
+    """Noting when it was used is a write."""
+    client, _ = await api.user()
+    async with out_of_memory(api.scripts.redis):
+        assert (await client.get("/v1/me")).status_code == 200
