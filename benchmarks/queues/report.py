@@ -1,7 +1,7 @@
 """From trials to medians, the JSON file, and the table in docs/benchmarks.md."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,7 +21,8 @@ Each contestant runs alone on a fresh Redis server with `appendfsync always`: a 
 Jobs carry 1 KB, do nothing, and tell their client that they are done: peers through their result backends, Presswork
 through its whole path (claim, start, complete in group commits, three events per job for the history). One worker
 process each; every job is counted and ran exactly once. How each peer is tuned is in `benchmarks/queues/peers/`.
-Compare rows with each other, and rates with what a job costs in CPU time, which other work changes less.
+Compare rows with each other, and rates with what a job costs in CPU time, which other work changes less. Busy: how much
+of the ten seconds before a trial some task of other work waited for a core; a rate measured at 50 % is a low one.
 """
 FLOODED = """\
 User A sends 2,000 jobs of 50 ms, then user B sends 20; the worker runs ten at a time, so all of them take 10.1 s at
@@ -45,42 +46,34 @@ def save(report: Report) -> None:
 
 def section(report: Report) -> Iterator[str]:
     """Write the page's section: `speed`, `one_line` and `per_user` hold figures by contestant."""
-    pressure = median(found["pressure_percent"] for found in report["speed"].values())
-    yield f"{report['conditions']}. Medians of {report['rounds']} rounds. Before the trials other work kept some task"
-    yield from (f"waiting for a core {pressure:.0f} % of the time.", "", EXPLAINED)
+    yield from (f"{report['conditions']}. Medians of {report['rounds']} rounds.", "", EXPLAINED, "")
     yield from _speed_table(report["speed"], report["versions"])
-    yield from ("", *_ratios(report["speed"]), "", "### One user floods", "", FLOODED)
+    yield from ("", *_ratios(report["rematch"]), "", "### One user floods", "", FLOODED, "")
     yield from _fairness_table(report["one_line"], report["per_user"])
 
 
 def _speed_table(speeds: Found, versions: Mapping[str, str]) -> Iterator[str]:
-    yield "| | enqueue p50 / p99 ms | 50 at once | enqueued/s | jobs/s, best | CPU µs/job: worker + Redis |"
-    yield "|---|---|---|---|---|---|"
+    yield "| | enqueue p50 / p99 ms | 50 at once | enqueued/s | jobs/s, best | CPU µs/job: worker + Redis | busy |"
+    yield "|---|---|---|---|---|---|---|"
     for name, found in sorted(speeds.items(), key=lambda pair: -pair[1]["jobs_per_s"]):
         alone = f"{found['sequential_p50_ms']:.2f} / {found['sequential_p99_ms']:.2f}"
         together = f"{found['concurrent_p50_ms']:.1f} / {found['concurrent_p99_ms']:.1f}"
         rates = f"{found['enqueued_per_s']:,.0f} | **{found['jobs_per_s']:,.0f}**, {found['best_jobs_per_s']:,.0f}"
         spent = f"{found['cpu_us_per_job']:,.0f} + {found['redis_cpu_us_per_job']:,.0f}"
-        yield f"| {name} {versions[name]} | {alone} | {together} | {rates} | {spent} |"
+        title = f"{name} {versions[name]}".rstrip()
+        yield f"| {title} | {alone} | {together} | {rates} | {spent} | {found['pressure_percent']:.0f} % |"
 
 
-def _ratios(speeds: Found) -> Iterator[str]:
-    yield "Presswork against the best peer: " + "; ".join(
-        f"{what} **{ours / best:.1f} times** ({name})" for what, ours, best, name in _against_best(speeds)
-    ) + "."
-
-
-def _against_best(speeds: Found) -> Iterator[tuple[str, float, float, str]]:
+def _ratios(rematch: Found) -> Iterator[str]:
     """Compare rates, and jobs per CPU second of the worker and of worker and server together."""
-    measures: dict[str, Callable[[Figures], float]] = {
-        "jobs/s": lambda found: found["jobs_per_s"],
-        "best jobs/s": lambda found: found["best_jobs_per_s"],
-        "jobs per CPU second of the worker": lambda found: 1 / found["cpu_us_per_job"],
-        "of worker and Redis": lambda found: 1 / (found["cpu_us_per_job"] + found["redis_cpu_us_per_job"]),
-    }
-    for what, measure in measures.items():
-        best = max((name for name in speeds if name != OURS.name), key=lambda name: measure(speeds[name]))
-        yield what, measure(speeds[OURS.name]), measure(speeds[best]), best
+    ours, (name, best) = rematch[OURS.name], next(pair for pair in rematch.items() if pair[0] != OURS.name)
+    rate, top = (ours[figure] / best[figure] for figure in ("jobs_per_s", "best_jobs_per_s"))
+    spent = [(found["cpu_us_per_job"], found["redis_cpu_us_per_job"]) for found in (ours, best)]
+    worker, together = spent[1][0] / spent[0][0], sum(spent[1]) / sum(spent[0])
+    rates = f"{ours['jobs_per_s']:,.0f} and {best['jobs_per_s']:,.0f} jobs/s, **{rate:.1f} times**"
+    yield f"Presswork and the fastest peer ({name}) once more, in turn, so that other work met both alike:"
+    yield f"{rates} (best rounds: {top:.1f}); CPU time per job {worker:.1f} times less in"
+    yield f"the worker, {together:.1f} times less in worker and Redis together."
 
 
 def _fairness_table(one_line: Found, per_user: Found) -> Iterator[str]:

@@ -43,14 +43,11 @@ class Dramatiq:
         self._broker.enqueue(self._message(job, user))
 
     def is_done_blocking(self, job: int) -> bool:
-        try:
-            return bool(self._backend.get_result(self._message(job, "a")) == "done")
-        except ResultMissing:
-            return self._options.per_user and self._is_done_of_b(job)
+        return any(self._has_result(job, user) for user in self._actors)
 
-    def _is_done_of_b(self, job: int) -> bool:
+    def _has_result(self, job: int, user: str) -> bool:
         try:
-            return bool(self._backend.get_result(self._message(job, "b")) == "done")
+            return bool(self._backend.get_result(self._message(job, user)) == "done")
         except ResultMissing:
             return False
 
