@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from redis.exceptions import RedisError
 
-from backends.scripts import Scripts
+from backends.scripts import Answer, Scripts
 from contracts.deliveries import Delivery, DeliveryAttempt, webhook_id
 from contracts.errors import QueueUnavailable
 
@@ -77,22 +77,25 @@ class Deliveries:
     def __init__(self, scripts: Scripts, *, lease_ms: int = 60_000, clock: Callable[[], int] | None = None) -> None:
         self._scripts = scripts
         self._clock = clock
+        self._unanswered = ""
         self.lease_ms = lease_ms
 
     async def claim(self, want: int, *, room: int, loads: Mapping[str, int]) -> DueDeliveries:
         """Lease up to `want` deliveries; no receiver (host:port) gets more than `room`, counting its present load."""
-        answer = await self._scripts.run(
-            "deliver_claim",
-            self._now(),
-            want,
-            self.lease_ms,
-            room,
-            uuid4().hex,
-            *(part for receiver, load in loads.items() for part in (receiver, load)),
-        )
+        answer = await self._claimed(want, room, [part for load in loads.items() for part in load])
         now, next_due, rows = cast(tuple[str, str, list[list[str]]], answer)
         items = [_leased(row, int(now)) for row in rows]
         return DueDeliveries(items, int(now), int(float(next_due)) if next_due else None)
+
+    async def _claimed(self, want: int, room: int, loads: Sequence[str | int]) -> Answer:
+        """Claim under the id of the claim before if its answer never came: what it has leased comes with this one."""
+        request_id, self._unanswered = self._unanswered or uuid4().hex, ""
+        try:
+            arguments = (self._now(), want, self.lease_ms, room, request_id, *loads)
+            return await self._scripts.run("deliver_claim", *arguments)
+        except QueueUnavailable:
+            self._unanswered = request_id
+            raise
 
     async def record(self, leased: LeasedDelivery, attempt: DeliveryAttempt) -> Literal["ok", "stale"]:
         """Settle the lease as `attempt.status` says. `stale`: the lease had ended and another attempt counts."""
