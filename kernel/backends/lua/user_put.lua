@@ -5,8 +5,10 @@
 local id, key, email = ARGV[1], P .. 'user:' .. ARGV[1], P .. 'email:' .. ARGV[5]
 local v = redis.call('HMGET', key, 'version', 'change', 'email_norm')
 local version = tonumber(v[1] or 0)
--- The same call repeated by the client. Equal rows would not do: two callers may make the same change at once.
-if v[2] == ARGV[8] then return 'ok' end
+-- The same call repeated by the client, maybe after another's change: the ids of the newest eight are kept. Equal rows
+-- would not do: two callers may make the same change at once.
+local changes = v[2] or ''
+if string.find(changes, ARGV[8], 1, true) then return 'ok' end
 if version ~= tonumber(ARGV[2]) then return 'conflict' end
 local owner = redis.call('GET', email)
 if owner and owner ~= id then return 'email_taken' end
@@ -15,7 +17,7 @@ if ARGV[6] == '0' and redis.call('SISMEMBER', P .. 'admins', id) == 1 and redis.
 end
 if v[3] and v[3] ~= ARGV[5] then redis.call('DEL', P .. 'email:' .. v[3]) end
 redis.call('HSET', key, 'version', version + 1, 'row', ARGV[3], 'email_norm', ARGV[5],
-  'change', ARGV[8])
+  'change', string.sub(ARGV[8] .. ',' .. changes, 1, 8 * (#ARGV[8] + 1)))
 redis.call(ARGV[6] == '1' and 'SADD' or 'SREM', P .. 'admins', id)
 if tonumber(ARGV[7]) > 0 then
   redis.call('DEL', email)
