@@ -23,6 +23,7 @@ from contracts.errors import QueueUnavailable
 
 ENDED = frozenset(str(status) for status in TERMINAL)
 PATIENCE_S = 30.0
+UNHEARD = "Changes could not be heard: the count would not be exact."
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,13 @@ class Comparison:
 
 @dataclass
 class Heard:
-    """The last status of every document that changed since we listen, until the mark comes."""
+    """The last status of every document that changed since we listen, until the mark comes.
+
+    `whole`: none was missed.
+    """
 
     statuses: dict[str, str] = field(default_factory=dict)
+    whole: bool = True
     marked: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -55,6 +60,8 @@ class OpenCount:
             read = await self._unfinished()
             flat = cast(list[str], await self._scripts.run("check_open", "look", nonce))
             await _patiently(heard.marked.wait())
+        if not heard.whole:
+            raise QueueUnavailable(UNHEARD)
         counted = {name: int(count) for name, count in zip(flat[::2], flat[1::2], strict=True)}
         true = await self._true(read, heard.statuses)
         fields = sorted(counted.keys() | true.keys())
@@ -112,10 +119,12 @@ async def _subscribed(pubsub: PubSub) -> None:
 
 async def _listen(pubsub: PubSub, channel: str, heard: Heard, nonce: str) -> None:
     while not heard.marked.is_set():
-        message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=1)
+        message = await pubsub.get_message(timeout=1)
         if message is None:
             continue
-        if message["data"] == nonce:
+        if message["type"] == "psubscribe":  # once more: the client has lost its connection and says nothing of it
+            heard.whole = False
+        if not heard.whole or message["data"] == nonce:
             heard.marked.set()
         else:
             heard.statuses[str(message["channel"]).removeprefix(channel)] = str(message["data"])
@@ -125,4 +134,4 @@ async def _patiently[T](waited_for: Awaitable[T]) -> T:
     try:
         return await asyncio.wait_for(waited_for, PATIENCE_S)
     except TimeoutError:
-        raise QueueUnavailable("Changes could not be heard: the count would not be exact.") from None
+        raise QueueUnavailable(UNHEARD) from None

@@ -9,6 +9,7 @@ import pytest
 from backends.deliveries import Deliveries
 from backends.open_count import OpenCount
 from contracts.documents import Status
+from contracts.errors import QueueUnavailable
 from contracts.ids import now_ms
 from contracts.jobs import input_key
 from generator.maintenance.doctor.counters import Counters
@@ -297,6 +298,23 @@ async def test_the_count_is_exact_while_documents_come_and_go(clinic: Clinic) ->
     done.set()
     await living
     assert counts == [{"all": 7}] * 20
+
+
+async def test_a_count_that_could_not_hear_every_change_is_no_count(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = OpenCount._unfinished
+    doomed = await clinic.accept()
+
+    async def read_and_cut_off(count: OpenCount) -> dict[str, tuple[str, int]]:
+        found = await read(count)
+        await clinic.scripts.redis.client_kill_filter(_type="pubsub")
+        await clinic.queue.cancel(doomed.document_id)
+        return found
+
+    monkeypatch.setattr(OpenCount, "_unfinished", read_and_cut_off)
+    with pytest.raises(QueueUnavailable):
+        await OpenCount(clinic.scripts).compare()
 
 
 async def test_of_two_doctors_that_count_only_one_corrects(clinic: Clinic) -> None:
