@@ -67,7 +67,7 @@ class Pruner:
     async def _turn(self) -> float:
         """Sweep if it is ours to do; returns how long to rest."""
         if not self._lease.held:
-            return min(LOOK_S, self._every_s)
+            return self._rest_s()
         try:
             await self.sweep()
         except TransientError as error:
@@ -75,6 +75,10 @@ class Pruner:
             return min(AGAIN_S, self._every_s)
         except Exception:
             log.exception("pruner.broken")
+        return self._rest_s()
+
+    def _rest_s(self) -> float:
+        """Say how long to rest: who stands by, or has lost the role in the middle, looks up often."""
         return self._every_s if self._lease.held else min(LOOK_S, self._every_s)
 
     async def sweep(self) -> Tally[str]:
