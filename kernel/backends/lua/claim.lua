@@ -10,7 +10,7 @@ local TURNS = {'interactive', 'normal', 'interactive', 'interactive', 'normal', 
 local ALL = {'interactive', 'normal', 'batch'}
 -- Lanes may hold any number of cancelled documents: 200,000 passed by at once would hold Redis up for a second.
 local MAX_PASSED_BY = 1000
-local answer, passed_by = {}, 0
+local answer, passed_by, empty = {}, 0, {}
 
 local function hand_out(id, token)
   local v = redis.call('HMGET', doc(id), 'run', 'attempt', 'crashes', 'postponed')
@@ -21,12 +21,13 @@ end
 local function at_cap(lane) return cap > 0 and tonumber(redis.call('HGET', P .. 'running', lane) or 0) >= cap end
 
 local function pop(priority)
-  while passed_by < MAX_PASSED_BY do
+  while passed_by < MAX_PASSED_BY and not empty[priority] do
     local lane = redis.call('LPOP', P .. 'ring:' .. priority)
     while lane and at_cap(lane) do
       park(lane, priority)
       lane = redis.call('LPOP', P .. 'ring:' .. priority)
     end
+    empty[priority] = not lane
     if not lane then return nil end
     local list = P .. 'lane:' .. priority .. ':' .. lane
     local id = redis.call('LPOP', list)

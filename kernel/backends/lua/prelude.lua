@@ -14,21 +14,21 @@ end
 local function doc(id) return P .. 'doc:' .. id end
 
 local ROW = {'head', 'status', 'run', 'attempt', 'worker', 'queued_at', 'started_at', 'completed_at', 'expires_at',
-  'render_ms', 'result', 'error', 'delivery_status', 'delivery_attempts', 'delivery_next', 'deleted'}
+  'render_ms', 'result', 'error', 'delivery_status', 'delivery_attempts', 'delivery_next', 'deleted', 'seq'}
 
 -- Append the document's row after a transition: to its own hash, to the event stream, to whoever waits for it.
 local function emit(id, event, at, detail)
   local key = doc(id)
-  local seq = redis.call('HINCRBY', key, 'seq', 1)
   local v = redis.call('HMGET', key, unpack(ROW))
+  local seq = int(tonumber(v[17]) + 1)
   local tail = table.concat({
-    ',"seq":', int(seq), ',"event":"', event, '","at":', int(at), ',"status":"', v[2], '","run":', v[3],
+    ',"seq":', seq, ',"event":"', event, '","at":', int(at), ',"status":"', v[2], '","run":', v[3],
     ',"attempt":', v[4], ',"worker":"', v[5] or '', '","queued_at":', v[6], ',"started_at":', v[7] or 'null',
     ',"completed_at":', v[8] or 'null', ',"expires_at":', v[9] or 'null', ',"render_ms":', v[10] or 'null',
     ',"result":', v[11] or 'null', ',"error":', v[12] or 'null',
     ',"delivery":{"status":"', v[13], '","attempts":', v[14], ',"next_attempt_at":', v[15] or 'null',
     '},"detail":', detail or 'null', ',"deleted":', v[16] or '0', '}'})
-  redis.call('HSET', key, 'e' .. int(seq), tail)
+  redis.call('HSET', key, 'seq', seq, 'e' .. seq, tail)
   redis.call('XADD', P .. 'events', '*', 'd', v[1] .. tail)
   redis.call('PUBLISH', P .. 'changed:' .. id, v[2])
 end
