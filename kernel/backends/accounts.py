@@ -89,8 +89,13 @@ class Accounts:
         return sorted((pair for pair in rows if pair[0].revoked_at is None), key=lambda pair: pair[0].key_id.hex)[::-1]
 
     async def authenticate(self, digest: str) -> tuple[KeyRow, UserRow] | None:
-        """Find a key and its user by the key's digest, whatever their states."""
+        """Find a key and its user by the key's digest, whatever their states.
+
+        Raises QueueUnavailable while Redis has lost the set and nobody has brought it back: no key is unknown then.
+        """
         answer = cast(list[str], await self._scripts.run("authenticate", digest))
+        if answer == ["lost"]:
+            raise QueueUnavailable()
         if not answer:
             return None
         return KeyRow.model_validate_json(answer[0]), UserRow.model_validate_json(answer[1])

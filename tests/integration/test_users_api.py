@@ -4,6 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
+from redis.asyncio import Redis
 
 from backends.clickhouse import ClickHouse
 from contracts.api_keys import well_formed
@@ -289,3 +290,9 @@ async def test_a_key_is_let_in_while_redis_has_no_room_for_more(api: Api) -> Non
     client, _ = await api.user()
     async with out_of_memory(api.scripts.redis):
         assert (await client.get("/v1/me")).status_code == 200
+
+
+async def test_no_key_is_called_unknown_while_redis_has_lost_the_users(api: Api, redis: Redis) -> None:
+    await redis.flushdb()
+    answer = await api.admin.get("/v1/me")
+    assert answer.status_code == 503 and "Retry-After" in answer.headers
