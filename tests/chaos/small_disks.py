@@ -5,11 +5,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 MEGABYTE = 1 << 20
+#: A memory disk could be filled between two lines of a program; what fills a real one writes to it.
+BYTES_PER_S = 500 * MEGABYTE
 
 
 class NoMounts(Exception):
@@ -62,7 +65,7 @@ def unmount(folders: Iterable[Path]) -> None:
 
 @dataclass(frozen=True)
 class Filler:
-    """A file that takes all that is left of a small disk."""
+    """A file that takes all that is left of a small disk, no faster than a disk can be written."""
 
     folder: Path
 
@@ -75,7 +78,7 @@ class Filler:
         with self.file.open("ab") as file:
             for step in (MEGABYTE, 4096):
                 while _grown(file.fileno(), step):
-                    pass
+                    time.sleep(step / BYTES_PER_S)
 
     def free(self) -> None:
         self.file.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ def lines(first: int) -> list[bytes]:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    with small_disk(tmp_path / "disk", 128) as disk:
+    with small_disk(tmp_path / "disk", 160) as disk:
         yield disk
 
 
