@@ -1,7 +1,7 @@
 """The turnstile in front of rendering: attempts pass side by side, but one that must be alone passes alone.
 
-A worker's crash is blamed on every document that had started in it. One whose next crash would set it aside is therefore
-rendered with nobody beside it: only the cause is set aside, never its neighbours. See docs/adr/0006-alone.md.
+A worker's crash is blamed on every document that had started in it. One whose next crash would set it aside is rendered
+with nobody beside it: only the cause is set aside, never its neighbours. See docs/adr/0006-alone.md.
 """
 
 import asyncio
