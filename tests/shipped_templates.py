@@ -22,12 +22,14 @@ def render(engines: Engines, name: str, data: object, output_format: str = "pdf"
     return generate(RenderRequest(SHIPPED[name].bundle, content, output_format, MADE_AT_MS, locale), engines)
 
 
-def refuses(engines: Engines, name: str, data: object, path: str, output_format: str = "pdf") -> None:
-    """Check that the data are refused at this path."""
+def refused_at(engines: Engines, name: str, data: object, output_format: str = "pdf") -> str | None:
+    """Return the path at which the data are refused, in words that name it and what is needed there."""
     with pytest.raises(DocumentFailed) as refused:
         render(engines, name, data, output_format)
-    assert (refused.value.code, refused.value.error.data_path) == ("data_invalid", path)
+    path = refused.value.error.data_path
+    assert refused.value.code == "data_invalid"
     assert refused.value.message.startswith(f"`{path}` is ") and refused.value.message.endswith(" is needed.")
+    return path
 
 
 def printed(engines: Engines, name: str, data: object, locale: str) -> Layout:

@@ -122,6 +122,7 @@ async def test_a_doctor_that_looked_before_another_mended_and_mends_after_it_sen
     await clinic.ship()
     await slow.mend(found)
     await clinic.ship()
+    assert len(found) == 1 and flaws(await clinic.examine()) == {}
     await exactly_once(clinic)
 
 

@@ -197,7 +197,8 @@ def lane(clinic: Clinic) -> str:
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 async def test_a_damage_is_found_mended_and_gone(clinic: Clinic, damage: Damage) -> None:
     await damage(clinic)
-    await found_mended_and_gone(clinic, DAMAGES[damage])
+    report = await found_mended_and_gone(clinic, DAMAGES[damage])
+    assert (report.left, report.exit_code) == (0, 0)
 
 
 @pytest.mark.parametrize("damage", [queued_nowhere, lane_without_a_turn, lane_with_two_turns, job_gone])

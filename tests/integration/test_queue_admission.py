@@ -61,6 +61,7 @@ async def test_a_limit_of_zero_is_none(scripts: Scripts) -> None:
     queue = queue_with(scripts, max_open_bytes=0, max_open_bytes_per_user=0, max_events_bytes=0, memory_percent=0)
     for _ in range(3):
         await queue.enqueue(a_job(data=BIG))
+    assert (await queue.lengths())["open"] == 3
 
 
 async def test_memory_beyond_its_share_refuses_and_what_was_accepted_goes_on(

@@ -38,8 +38,11 @@ async def running(shipper: Shipper) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def ship_through(stage: Stage, plan: list[Illness], *, documents: int, max_rows: int) -> None:
-    """Let documents live while a shipper works for a server that is ill as planned; check history in the end."""
+async def ship_through(stage: Stage, plan: list[Illness], *, documents: int, max_rows: int) -> int:
+    """Let documents live while a shipper works for a server that is ill as planned, and check history in the end.
+
+    Returns how many times shipping failed.
+    """
     ids = await stage.live_through(documents // 2)
     timeout_s = 1 if {"hangs", "hangs_after"} & set(plan) else 60
     async with ill_history(stage.clickhouse, plan, insert_timeout_s=timeout_s) as (ill, client):
@@ -48,20 +51,21 @@ async def ship_through(stage: Stage, plan: list[Illness], *, documents: int, max
             ids += await stage.live_through(documents - documents // 2)
             await wait_until(lambda: shipper.counters.events >= documents * EVENTS_OF_A_LIFE, "all is shipped", 120)
     assert ill.cured, "the server was healthy before its time: the test proved less than it says"
-    assert shipper.counters.failures > 0 or set(plan) == {"slow"}
     await stage.assert_complete(ids)
+    return shipper.counters.failures
 
 
 @pytest.mark.parametrize("illness", ILLNESSES)
 async def test_each_event_arrives_once_whatever_the_server_does(stage: Stage, illness: Illness) -> None:
-    await ship_through(stage, [illness] * 4, documents=20, max_rows=17)
+    failures = await ship_through(stage, [illness] * 4, documents=20, max_rows=17)
+    assert failures > 0 or illness == "slow"
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_each_event_arrives_once_through_all_illnesses_in_turn(stage: Stage, seed: int) -> None:
     plan = list(ILLNESSES) * 2
     random.Random(seed).shuffle(plan)
-    await ship_through(stage, plan, documents=40, max_rows=7)
+    assert await ship_through(stage, plan, documents=40, max_rows=7) > 0
 
 
 async def test_after_a_long_outage_everything_waiting_arrives_in_full_batches(stage: Stage) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from generator.core import Engines
-from tests.shipped_templates import SHIPPED, refuses, render
+from tests.shipped_templates import SHIPPED, refused_at, render
 from tests.unit.word_parity import difference
 
 INVOICE, REPORT = SHIPPED["invoice"].sample, SHIPPED["report"].sample
@@ -162,4 +162,4 @@ def test_word_says_what_the_pdf_says(engines: Engines, name: str, case: str, loc
 def test_word_refuses_what_the_pdf_refuses(
     engines: Engines, name: str, changes: dict[str, object], path: str, output_format: str
 ) -> None:
-    refuses(engines, name, {**SHIPPED[name].sample, **changes}, path, output_format)
+    assert refused_at(engines, name, {**SHIPPED[name].sample, **changes}, output_format) == path

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import psutil
 import pytest
 import structlog
 
@@ -231,6 +232,8 @@ async def test_a_child_that_somebody_stopped_while_it_started_is_replaced(stage:
     await until(lambda: bool(pids.read_text()))
     os.kill(int(pids.read_text()), signal.SIGSTOP)
     await until(lambda: len(pids.read_text().split()) > 1)
+    stopped, replacement = map(int, pids.read_text().split()[:2])
+    assert not psutil.pid_exists(stopped) and psutil.pid_exists(replacement)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

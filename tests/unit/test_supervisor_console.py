@@ -93,10 +93,21 @@ def test_output_into_a_full_file_goes_on_when_there_is_room_again(tmp_path: Path
     assert out.getvalue() == "b\n"
 
 
-def test_a_log_of_the_supervisors_own_does_not_stop_it_where_there_is_no_room() -> None:
-    log = LogFile(Path("/dev/full"))
-    log.write("line\n")
+def test_a_log_of_the_supervisors_own_loses_lines_where_there_is_no_room_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "supervisor.log"
+    path.touch()
+    log = LogFile(path)
+    with monkeypatch.context() as patch:
+        patch.setattr("standalone.console.os.write", full)
+        log.write("lost\n")
+    log.write("kept\n")
     log.close()
+    assert path.read_text() == "kept\n"
 
 
 def test_a_log_that_is_removed_does_not_silence_the_others(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The turnstile: attempts pass side by side, one that must be alone passes alone and first."""
 
 import asyncio
-from contextlib import AsyncExitStack
 
 import pytest
 
@@ -32,9 +31,11 @@ async def settled() -> None:
 
 async def test_attempts_pass_side_by_side() -> None:
     turnstile = Turnstile()
-    async with AsyncExitStack() as stack:
-        for _ in range(3):
-            await stack.enter_async_context(turnstile.passing(alone=False, patience_s=1))
+    passengers = [Passenger(turnstile) for _ in range(3)]
+    await settled()
+    assert all(passenger.inside.is_set() for passenger in passengers)
+    for passenger in passengers:
+        await passenger.leave()
 
 
 async def test_one_that_must_be_alone_waits_for_the_others_and_holds_up_those_that_come_later() -> None:
