@@ -21,6 +21,7 @@ from backends.blobs import BlobStore
 from backends.clickhouse import ClickHouse, RowsRefused
 from backends.event_log import READ_STEP, Batch, Entries, Entry, EventLog
 from backends.faults import faultpoint
+from backends.read_back import ReadBack
 from backends.role_lease import RoleLease
 from backends.scripts import Scripts
 from contracts.errors import PressworkError
@@ -34,6 +35,9 @@ QUARANTINE = "events_quarantine"
 
 #: Where ClickHouse says which row it could not read, counted from 1.
 AT_ROW = re.compile(r"\(at row ([0-9]+)\)")
+
+#: So long after a failure also batches that are stored at once are read back: a disk that was full may be again.
+DOUBT_S = 60.0
 
 #: How much less often a shipper that stands by looks up.
 STANDBY_INTERVALS = 5
@@ -80,9 +84,11 @@ class Shipper:
         blobs: BlobStore,
         lease: RoleLease,
         settings: ShipperSettings | None = None,
+        read_back: ReadBack | None = None,
     ) -> None:
         self._events = EventLog(scripts)
         self._clickhouse = clickhouse
+        self._read_back = read_back or ReadBack(clickhouse)
         self._inputs = InputKeeper(scripts, blobs)
         self._lease = lease
         self._settings = settings or ShipperSettings()
@@ -92,6 +98,7 @@ class Shipper:
         self._backoff_s = self._settings.first_backoff_s
         self._shipping = asyncio.Lock()
         self._kept = ""
+        self._doubts_until = 0.0
 
     async def run(self) -> None:
         """Ship until cancelled."""
@@ -205,6 +212,7 @@ class Shipper:
     async def _failed(self) -> float:
         """Note a failure; returns how long to wait before the next try, longer each time."""
         self.counters.failures += 1
+        self._doubts_until = time.monotonic() + DOUBT_S
         if self.failing_since is None:
             self.failing_since, self._backoff_s = time.monotonic(), self._settings.first_backoff_s
         else:
@@ -261,11 +269,22 @@ class Shipper:
             return batch, "refused before the shipper was restarted"
         try:
             lines = entries.lines[start:end]
-            await self._clickhouse.insert_lines(table, lines, token=f"{batch.token}:{part}")
+            lost = await self._insert_lines(batch, table, lines, part)
         except RowsRefused as refused:
             return await self._events.split(batch, part, _cut(refused.message, start, end)), refused.message
+        for number in lost:
+            await self._quarantine(batch, entries[start + number], "it was stored, and cannot be found")
         faultpoint("after_insert")
         return batch, ""
+
+    async def _insert_lines(self, batch: Batch, table: str, lines: list[bytes], part: str) -> list[int]:
+        """Insert lines, and look for them if there is doubt; returns the numbers of those that are not there."""
+        token = f"{batch.token}:{part}"
+        await self._clickhouse.insert_lines(table, lines, token=token)
+        if not batch.resumed and time.monotonic() > self._doubts_until:
+            return []
+        lost = set(await self._read_back.settle(table, lines, token=token))
+        return [number for number, line in enumerate(lines) if line in lost]
 
     async def _quarantine(self, batch: Batch, entry: Entry, reason: str) -> None:
         entry_id, kind = entry.id.decode(), entry.kind.decode(errors="replace")
@@ -276,9 +295,7 @@ class Shipper:
             "reason": reason,
             "line": entry.line.decode(errors="backslashreplace"),
         }
-        await self._clickhouse.insert_lines(
-            QUARANTINE, [orjson.dumps(row)], token=f"{batch.token}:{QUARANTINE}:{entry_id}"
-        )
+        await self._insert_lines(batch, QUARANTINE, [orjson.dumps(row)], f"{QUARANTINE}:{entry_id}")
         await self._keep_back(entry)
         self.counters.quarantined += 1
         log.error("event.quarantined", entry_id=entry_id, kind=kind, reason=reason)

@@ -51,11 +51,17 @@ INSERT_SETTINGS: Settings = {
 #: Sent with stray single rows: a real server gathers them into one part, the embedded node inserts them as they come.
 SINGLE_ROW_SETTINGS: Settings = {**INSERT_SETTINGS, "async_insert": 1, "wait_for_async_insert": 1}
 
+#: Sent with rows that come from another table: equal blocks are stored again, for the first may have been lost.
+SELECTED_SETTINGS: Settings = {**INSERT_SETTINGS, "insert_deduplicate": 0}
+
 #: Exception codes that say "this row cannot be stored" and would say so again (src/Common/ErrorCodes.cpp): text that
 #: cannot be parsed, values that do not fit their type, NULL where none may be.
 ROW_CODES = frozenset(
     {6, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 128, 130, 131, 190, 321, 349, 376, 407, 441, 467, 675, 676}
 )
+
+#: Exception codes of a read that say "a part cannot be read": the server sets it aside when it starts again.
+PART_CODES = frozenset({33, 40, 246})
 
 #: Exception codes that mean "not now".
 AWAY_CODES = frozenset(
@@ -63,7 +69,7 @@ AWAY_CODES = frozenset(
         *(60, 81, 218, 667),  # the tables are not there yet
         *(159, 160, 201, 202, 203, 236, 252, 341, 394, 473, 692),  # overload, shutdown
         *(74, 75, 76, 77, 204, 241, 243, 425, 1001),  # memory, disk
-        *(40, 246),  # a part that cannot be read: the server sets it aside when it starts again
+        *(40, 246),  # PART_CODES, where no row can mean them
         *(164, 198, 209, 210, 225, 242, 279, 285, 289, 319, 568, 574, 999),  # replicas, network
         *(192, 193, 194, 497, 516),  # login: for the operator to mend, while we keep asking
     }
@@ -153,7 +159,12 @@ class ClickHouse:
     ) -> list[Row]:
         """Run a SELECT whose `{name:Type}` places take `parameters`; return its rows by column name."""
         query = {**READ_SETTINGS, **_escaped(parameters or {}), "database": self.address.database}
-        answer = await self._post(query, f"{sql}\nFORMAT JSONEachRow".encode(), timeout_s or self._query_timeout_s)
+        try:
+            answer = await self._post(query, f"{sql}\nFORMAT JSONEachRow".encode(), timeout_s or self._query_timeout_s)
+        except ClickHouseRefused as refused:
+            if refused.exception_code in PART_CODES:
+                raise HistoryUnavailable(hint=str(refused.message)) from refused
+            raise
         return answer.rows()
 
     async def command(self, sql: str, *, database: str | None = None) -> None:
@@ -168,6 +179,11 @@ class ClickHouse:
         """
         query = {**INSERT_SETTINGS, "insert_deduplication_token": token}
         await self._insert(table, b"\n".join(lines), query, self._insert_timeout_s)
+
+    async def insert_selected(self, sql: str, parameters: Mapping[str, Parameter]) -> None:
+        """Run an INSERT SELECT whose places take `parameters`; only into tables that replace equal rows."""
+        query = {**SELECTED_SETTINGS, **_escaped(parameters), "database": self.address.database}
+        await self._post(query, sql.encode(), self._insert_timeout_s)
 
     async def insert_row(self, table: str, line: bytes, *, timeout_s: float = 1) -> None:
         """Insert one JSON object at once; only into tables that replace equal rows: it has no token."""

@@ -83,11 +83,15 @@ class Entries:
 
 @dataclass(frozen=True)
 class Batch:
-    """The events in flight. `split` are the parts that ClickHouse refused in one piece, with where each was cut."""
+    """The events in flight. `split` are the parts that ClickHouse refused in one piece, with where each was cut.
+
+    `resumed`: somebody has tried to store them before.
+    """
 
     token: str
     entries: Entries
     split: Mapping[str, int] = field(default_factory=dict)
+    resumed: bool = False
 
     @property
     def last_id(self) -> bytes:
@@ -200,7 +204,7 @@ class EventLog:
         entries = await self._read(stored, state["last_id"].encode(), count + 1, None)
         if len(entries) == count and entries.ids[0] == state["first_id"].encode():
             cuts = {name.removeprefix("split:"): int(cut) for name, cut in state.items() if name.startswith("split:")}
-            return Batch(state["token"], entries, cuts)
+            return Batch(state["token"], entries, cuts, resumed=True)
         log.warning("batch.abandoned", token=state["token"], expected=count, found=len(entries))
         await self._scripts.run("events_abandon", state["token"])
         return None

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from aiohttp import ClientSession, web
 
 from backends.clickhouse import ClickHouse
+from backends.read_back import LOGS, key_of
 
 Illness = Literal[
     "gone",  # closes the connection and does nothing
@@ -20,10 +21,11 @@ Illness = Literal[
     "hangs_after",  # applies it and never answers
     "closes_after",  # applies it and closes the connection
     "breaks_after",  # applies it and answers half of an error
+    "loses_rows",  # applies it, remembers its token, loses the rows, and answers NOT_ENOUGH_SPACE
     "slow",  # applies it after a while
 ]
 ILLNESSES: tuple[Illness, ...] = get_args(Illness)
-CODES = {"overloaded": 202, "out_of_memory": 241}
+CODES = {"overloaded": 202, "out_of_memory": 241, "loses_rows": 243}
 
 
 @dataclass
@@ -47,6 +49,9 @@ class IllHistory:
         illness = self.plan[self.inserts - 1] if self.inserts <= len(self.plan) else None
         if illness == "slow":
             await asyncio.sleep(0.1)
+        if illness == "loses_rows":
+            await self._forward(request, body)
+            await self._delete(request.query["query"].split()[2], body.splitlines())
         if illness in (None, "slow", "hangs_after", "closes_after", "breaks_after"):
             response = await self._forward(request, body)
             self.applied.append(request.query["insert_deduplication_token"])
@@ -59,6 +64,15 @@ class IllHistory:
         async with ClientSession() as session, session.post(url, data=BytesIO(body), headers=headers) as answer:
             passed = {name: value for name, value in answer.headers.items() if name.startswith("X-ClickHouse")}
             return web.Response(body=await answer.read(), status=answer.status, headers=passed)
+
+    async def _delete(self, table: str, lines: list[bytes]) -> None:
+        log = LOGS[table]
+        keys = [key for line in lines if (key := key_of(table, line))]
+        rows = ",".join(f"({','.join(repr(part) for part in key)})" for key in keys)
+        ids = ",".join(repr(key[1]) for key in keys)
+        for of, condition in ((table, f"({','.join(log.key)}) IN ({rows})"), (log.target, f"{log.key[1]} IN ({ids})")):
+            if of:
+                await self.target.command(f"ALTER TABLE {of} DELETE WHERE {condition} SETTINGS mutations_sync = 1")
 
     async def _refuse(self, request: web.Request, illness: Illness) -> web.StreamResponse:
         if illness in CODES:

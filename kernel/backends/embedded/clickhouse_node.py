@@ -16,7 +16,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol, cast
@@ -26,6 +28,13 @@ SLEEP = "SELECT sleep(2000000000)"
 UNLIMITED = "function_sleep_max_microseconds_per_block=0, max_execution_time=0"
 SESSION = f"SYSTEM START LISTEN HTTP; {SLEEP} SETTINGS {UNLIMITED}"
 START_LIMIT_S = 60.0
+
+#: What reads and merges fail with when a part has lost its data (a disk that was full leaves such): only a start sets
+#: it aside and brings back what it was merged from, as long as that is there (old_parts_lifetime).
+BROKEN_PARTS = """
+SELECT sum(value) FROM system.errors
+WHERE code IN (40, 246) OR code = 33 AND last_error_message LIKE '%MergeTree%'
+"""
 
 
 class NodeFailed(Exception):
@@ -75,6 +84,41 @@ class Node:
         return body
 
 
+class PartWatch:
+    """Tells when ClickHouse should start again: reads of a part fail at so many looks in a row, `look_s` apart, and it
+    did not start again for this reason within the last `rest_s`, which the time of the file `mark` remembers.
+    """
+
+    looks = 3
+
+    def __init__(self, ask: Callable[[str], str], mark: Path, *, look_s: float = 3.0, rest_s: float = 120.0) -> None:
+        self._ask, self._mark, self._look_s, self._rest_s = ask, mark, look_s, rest_s
+        self._looked_at = time.monotonic()
+        self._failures: list[int] = []
+
+    def wants_restart(self) -> bool:
+        """Look, if it is time to; says yes once per `rest_s`."""
+        if time.monotonic() - self._looked_at < self._look_s:
+            return False
+        self._looked_at = time.monotonic()
+        try:
+            failures = int(self._ask(BROKEN_PARTS) or 0)
+        except (OSError, NodeFailed, ValueError):  # too busy to answer: the next look will tell
+            return False
+        self._failures = [*self._failures, failures][-self.looks - 1 :]
+        grows = all(later > earlier for earlier, later in pairwise(self._failures))
+        if len(self._failures) <= self.looks or not grows or self._rests():
+            return False
+        self._mark.touch()
+        return True
+
+    def _rests(self) -> bool:
+        try:
+            return time.time() - self._mark.stat().st_mtime < self._rest_s
+        except OSError:
+            return False
+
+
 class Session(threading.Thread):
     """The chDB session whose life is the server's life. `outcome` says how it ended."""
 
@@ -104,8 +148,10 @@ def main(directory: Path) -> int:
     session.start()
     try:
         await_ready(node, session, stop)
+        watch = PartWatch(node.ask, directory / "restarted_for_parts")
         while session.is_alive() and not stop.wait(0.2):
-            pass
+            if watch.wants_restart():
+                raise NodeFailed("a part cannot be read: ClickHouse starts again to set it aside")
         return end(node, session, stop)
     except NodeFailed as error:
         print(f"embedded ClickHouse: {error}", file=sys.stderr, flush=True)
