@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from contracts.documents import DocumentHead, Format, Priority
+from contracts.documents import DocumentHead, Format, Priority, Warned
+from contracts.templates import Missing
 
 #: Crashes (not failures) of a worker on one run before the document is set aside.
 MAX_CRASHES = 3
@@ -22,6 +23,7 @@ class PinnedTemplate(BaseModel, frozen=True):
     version: int
     sha256: str
     engine: str
+    missing: Missing = "blank"
 
 
 class InlineSource(BaseModel, frozen=True):
@@ -73,6 +75,8 @@ class GenerationJob(BaseModel, frozen=True):
     run_at: int | None = None
     expires_in: int | None = None
     options: JobOptions = JobOptions()
+    #: What was found at accept and did not refuse it: shown with the result.
+    warnings: tuple[Warned, ...] = ()
     request_id: str = ""
     #: What the queue keeps the client's Idempotency-Key under: deleting the document frees it.
     idempotency_key: str = ""

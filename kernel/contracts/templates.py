@@ -31,6 +31,10 @@ MANIFEST_NAME = "manifest.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 Visibility = Literal["private", "shared"]
+#: How strictly data must fit a template's schema: refuse at accept, or warn with the result.
+Validation = Literal["strict", "warn", "off"]
+#: What a template prints for data that is not there: nothing at all (the document fails), a blank, or a mark.
+Missing = Literal["error", "blank", "mark"]
 
 
 class BadArchive(ValueError):
@@ -100,10 +104,14 @@ class TemplateSource(BaseModel, frozen=True):
 
 
 class TemplateManifest(BaseModel, frozen=True):
-    """What a bundle holds. `tagged`: PDFs carry structure tags (accessible, a third slower to make)."""
+    """What a bundle holds. `tagged`: PDFs carry structure tags (accessible, a third slower to make).
+
+    `pdf_standards`: what PDFs conform to, in Typst's names, such as `a-2b`, `ua-1`, `1.7`, `2.0`.
+    """
 
     sources: tuple[TemplateSource, ...]
     tagged: bool = False
+    pdf_standards: tuple[str, ...] = ()
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -170,12 +178,16 @@ def _suffix(engine: str) -> str:
 
 
 class TemplateVersion(BaseModel, frozen=True):
-    """One immutable version: numbers never recur. `engines` by format."""
+    """One immutable version: numbers never recur. `engines` by format.
+
+    `inferred_schema`: the JSON Schema (2020-12) of the data that its tags ask for; None if nothing could be told.
+    """
 
     version: int
     sha256: str
     engines: dict[str, str]
     created_at: int
+    inferred_schema: dict[str, object] | None = None
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -185,7 +197,8 @@ class TemplateVersion(BaseModel, frozen=True):
 class TemplateHead(BaseModel, frozen=True):
     """What Redis keeps and the API shows of a template. `owner_id` None: it ships with Presswork. Times: epoch ms.
 
-    `data_schema`: the JSON Schema (2020-12) that data must fit, whichever version is asked for.
+    `data_schema`: the JSON Schema (2020-12) that data must fit, whichever version is asked for. `validation` None: a
+    given schema refuses, an inferred one refuses what is certain to fail and warns of the rest.
     """
 
     name: str
@@ -199,6 +212,8 @@ class TemplateHead(BaseModel, frozen=True):
     tags: dict[str, int] = {}
     sample: dict[str, object] | None = None
     data_schema: dict[str, object] | None = None
+    validation: Validation | None = None
+    missing: Missing = "blank"
     created_at: int
     updated_at: int
 

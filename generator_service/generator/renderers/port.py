@@ -1,6 +1,7 @@
 """What an engine is given, what it gives back, and the Protocol between it and `core`."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -8,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from contracts.documents import Warned
 from contracts.errors import DocumentError, DocumentFailed
 from contracts.jobs import Simulate
-from contracts.templates import TemplateBundle, TemplateSource
+from contracts.templates import Missing, TemplateBundle, TemplateSource
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,8 @@ class RenderRequest:
     """One document to render. `data` is a JSON object as UTF-8 bytes; `created_at_ms` is the document's own clock.
 
     `template` and `version` only name the template in errors. `trusted`: the source ships with Presswork.
+    `assets`: the files that the data names as `{"$asset": "sha256:<hex>"}`, by hex. `missing`: what DOCX templates
+    print for data that is not there; `strict` goes before it.
     """
 
     bundle: TemplateBundle
@@ -29,6 +32,8 @@ class RenderRequest:
     template: str | None = None
     version: int | None = None
     trusted: bool = False
+    assets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    missing: Missing = "blank"
 
     @property
     def extra_pages(self) -> int:
