@@ -1,9 +1,5 @@
 """`python -m app` runs the User API until SIGTERM or SIGINT."""
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import uvicorn
 from fastapi import FastAPI
 
@@ -11,28 +7,14 @@ from app.api.intake import IntakeGate
 from app.api.protocol import ProblemProtocol
 from app.main import create_app
 from app.settings import ApiSettings
+from backends.serving import serve
 from backends.settings import load_settings
-from backends.shutdown import serve_until_drained
-
-
-class Server(uvicorn.Server):
-    """uvicorn's server; signals are for `backends.shutdown`."""
-
-    @property
-    def requests(self) -> set[asyncio.Task[None]]:
-        return self.server_state.tasks
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def main() -> None:
     settings = load_settings(ApiSettings)
     app = create_app(settings)
-    config = server_config(settings, app)
-    serving = serve_until_drained(Server(config), app.state.shutdown, lambda: drain(app))
-    asyncio.run(serving, loop_factory=config.get_loop_factory())
+    serve(server_config(settings, app), app.state.shutdown, lambda: drain(app))
 
 
 async def drain(app: FastAPI) -> None:

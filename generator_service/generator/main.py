@@ -185,7 +185,8 @@ class Generator:
         hurried = self.shutdown.hurried
         await first(self.running.ended("worker", "deliverer"), hurried.wait(), timeout_s=self.settings.drain_s)
         await first(self.running.ended("worker", "deliverer"), timeout_s=GIVE_BACK_S)
-        await first(self.shipper.flush(FLUSH_S), hurried.wait())
+        if "ship" in self.roles:
+            await first(self.shipper.flush(FLUSH_S), hurried.wait())
         await self.running.cancel()
 
     async def close(self) -> None:
@@ -243,5 +244,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with app.state.panel.running():
             yield
     finally:
-        await generator.drain()
+        if not generator.shutdown.asked.is_set():  # else it was drained before the port closed
+            await generator.drain()
         await generator.close()

@@ -21,6 +21,11 @@ class Turnstile:
         self._reserved = False
         self._changed = asyncio.Event()
 
+    @property
+    def reserved(self) -> bool:
+        """Tell whether somebody is alone inside, or waits to be."""
+        return self._reserved
+
     @asynccontextmanager
     async def passing(self, *, alone: bool, patience_s: float) -> AsyncIterator[None]:
         """Be inside, alone or not. Raises HeldUp after `patience_s` of somebody else's being so."""

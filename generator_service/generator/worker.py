@@ -42,7 +42,7 @@ CLAIM_PAUSE_S = 0.5
 STORAGE_PAUSE_S = 1.0
 #: Longest time between renewals: they also tell that a document was cancelled, and its process is free again.
 RENEW_S = 1.0
-#: What is stored may be handed over, or removed if it is refused, for this long after the drain time.
+#: What is being stored when the drain time is over may be handed over for so much longer, and then be removed.
 SETTLE_S = 1.0
 
 
@@ -93,7 +93,7 @@ class Worker:
         self._processes = asyncio.Semaphore(pool.size * STARTED_PER_PROCESS)
         self._running: dict[tuple[UUID, int], asyncio.Task[None]] = {}
         self._begun: set[tuple[UUID, int]] = set()
-        self._settling: set[asyncio.Task[None]] = set()
+        self._settling: dict[tuple[UUID, int], asyncio.Task[None]] = {}
         self._finished = asyncio.Event()
         self._usual_ms = QUICK_MS
         self._storage_away = False
@@ -124,7 +124,7 @@ class Worker:
                 await first(stop.wait(), timeout_s=STORAGE_PAUSE_S)
             room = self._room()
             if room <= 0:
-                await self._somebody_finished()
+                await self._somebody_finished(stop)
                 continue
             try:
                 claims = await self._queue.claim(self._settings.name, room, request_id)
@@ -140,18 +140,16 @@ class Worker:
                 await asyncio.sleep(CLAIM_PAUSE_S)
 
     def _room(self) -> int:
+        if self._turnstile.reserved:  # what would be claimed now could only wait
+            return 0
         if self._storage_away:
             return 1 - len(self._running)
         per_process = CLAIMED_PER_PROCESS if self._usual_ms < QUICK_MS else 1
         return self._pool.size * per_process - len(self._running)
 
-    async def _somebody_finished(self) -> None:
+    async def _somebody_finished(self, stop: asyncio.Event) -> None:
         self._finished.clear()
-        try:
-            async with asyncio.timeout(1):
-                await self._finished.wait()
-        except TimeoutError:
-            return
+        await first(self._finished.wait(), stop.wait())
 
     def _begin(self, claim: Claim) -> None:
         task = asyncio.create_task(self._attempt(claim))
@@ -195,8 +193,8 @@ class Worker:
             await self._hand_over_failure(claim, error, _ms_since(began))
         else:
             settling = asyncio.create_task(self._settle(claim, rendered, began))
-            self._settling.add(settling)
-            settling.add_done_callback(self._settling.discard)
+            self._settling[claim.ref] = settling
+            settling.add_done_callback(lambda _: self._settling.pop(claim.ref, None))
             await asyncio.shield(settling)
 
     async def _settle(self, claim: Claim, rendered: "Timed", began: float) -> None:
@@ -335,9 +333,12 @@ class Worker:
         if self._running:
             log.info("worker.draining", documents=len(self._running))
             await first(asyncio.wait(self._running.values()), hurry.wait(), timeout_s=self._settings.drain_s)
+        await self._let_go([ref for ref in self._running if ref not in self._settling])
+        if self._running:
+            await asyncio.wait(self._running.values(), timeout=SETTLE_S)
         await self._let_go(list(self._running))
-        if self._settling:
-            await asyncio.wait(self._settling, timeout=SETTLE_S)
+        if self._settling:  # now their hand-over is refused, and they remove what they stored
+            await asyncio.wait(self._settling.values(), timeout=SETTLE_S)
 
     async def _let_go(self, refs: list[tuple[UUID, int]]) -> None:
         tasks = [self._running[ref] for ref in refs]

@@ -13,7 +13,6 @@ from backends.queue import Claim, Completion, DocumentQueue, Failure
 from backends.role_lease import RoleLease
 from backends.scripts import Scripts
 from backends.template_store import TemplateStore
-from contracts.deliveries import DeliveryAttempt
 from contracts.documents import Result
 from contracts.errors import DocumentError
 from contracts.ids import now_ms
@@ -22,6 +21,7 @@ from generator.maintenance.pruner import Pruner, PrunerMetrics
 from generator.maintenance.pruning import Pruning, pruning_over
 from generator.maintenance.retention import DAY_MS, Retention
 from generator.shipper import Shipper, ShipperSettings
+from tests.integration.attempts import attempt_of
 from tests.integration.history_servers import job
 
 HOOK = Callback(url="https://example.com/hook")
@@ -95,19 +95,7 @@ class Stage:
     async def deliver(self) -> None:
         deliveries = Deliveries(self.scripts)
         (leased,) = (await deliveries.claim(1, room=1, loads={})).items
-        attempt = DeliveryAttempt(
-            delivery_id=leased.delivery_id,
-            attempt=1,
-            document_id=leased.document_id,
-            user_id=leased.user_id,
-            run=leased.run,
-            type=leased.type,
-            url=HOOK.url,
-            status="delivered",
-            at=now_ms(),
-            created_at=leased.created_at,
-        )
-        assert await deliveries.record(leased, attempt) == "ok"
+        assert await deliveries.record(leased, attempt_of(leased)) == "ok"
 
     async def ship(self) -> None:
         lease = RoleLease(self.scripts.redis, self.scripts.prefix, role="shipper", holder=uuid4().hex)

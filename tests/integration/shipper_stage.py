@@ -8,16 +8,15 @@ from uuid import UUID, uuid4
 
 from backends.blobs import FileBlobStore
 from backends.clickhouse import ClickHouse
-from backends.deliveries import Deliveries, LeasedDelivery
+from backends.deliveries import Deliveries
 from backends.event_log import EventLog
 from backends.queue import Completion, DocumentQueue
 from backends.role_lease import RoleLease
 from backends.scripts import Scripts
-from contracts.deliveries import DeliveryAttempt, webhook_id
 from contracts.documents import Result
-from contracts.ids import now_ms
 from contracts.jobs import Callback, GenerationJob, input_key
 from generator.shipper import Shipper, ShipperSettings
+from tests.integration.attempts import attempt_of
 from tests.integration.history_servers import fresh_database, fresh_prefix, job
 
 TTL_S = 600
@@ -83,7 +82,7 @@ class Stage:
         """Deliver up to `want` webhooks at the first attempt."""
         deliveries = Deliveries(self.scripts)
         for leased in (await deliveries.claim(want, room=want, loads={})).items:
-            assert await deliveries.record(leased, delivered(leased)) == "ok"
+            assert await deliveries.record(leased, attempt_of(leased)) == "ok"
 
     async def assert_complete(self, ids: list[UUID]) -> None:
         """Check that history has these documents' lives, each line once, and nothing else."""
@@ -107,23 +106,6 @@ class Stage:
             assert await self.blobs.size(input_key(id_)) is not None
             assert 0 < await self.ttl("doc", id_) <= TTL_S
         assert await self.waiting() == 0
-
-
-def delivered(leased: LeasedDelivery) -> DeliveryAttempt:
-    """Make the record of a first attempt that went well."""
-    return DeliveryAttempt(
-        delivery_id=webhook_id(leased.document_id, leased.run, "document.completed"),
-        attempt=leased.attempts + 1,
-        document_id=leased.document_id,
-        user_id=leased.user_id,
-        run=leased.run,
-        type="document.completed",
-        url=CALLBACK.url,
-        status="delivered",
-        http_status=200,
-        at=now_ms(),
-        created_at=leased.created_at,
-    )
 
 
 @asynccontextmanager

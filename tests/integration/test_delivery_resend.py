@@ -9,6 +9,7 @@ from backends.deliveries import KEEP_MS, Deliveries, LeasedDelivery
 from contracts.deliveries import COMPLETED, FAILED, Delivery, DeliveryAttempt, webhook_id
 from contracts.ids import new_id
 from contracts.jobs import Callback
+from tests.integration.attempts import attempt_of
 from tests.integration.delivery_zoo import USER, Broker, broker
 from tests.integration.history_servers import Server
 
@@ -34,27 +35,11 @@ async def claimed(deliveries: Deliveries) -> list[LeasedDelivery]:
     return (await deliveries.claim(9, room=9, loads={})).items
 
 
-def outcome(leased: LeasedDelivery, status: str, next_at: int | None = None) -> DeliveryAttempt:
-    return DeliveryAttempt(
-        delivery_id=leased.delivery_id,
-        attempt=leased.attempts + 1,
-        document_id=leased.document_id,
-        user_id=leased.user_id,
-        run=leased.run,
-        type=leased.type,
-        url="https://example.com/hook?...",
-        status=status,
-        next_attempt_at=next_at,
-        at=leased.leased_at + 1,
-        created_at=leased.created_at,
-    )
-
-
 async def attempted(deliveries: Deliveries, status: str, next_in_ms: int | None = None) -> None:
     """Make one attempt that ends like this."""
     (leased,) = await claimed(deliveries)
     next_at = None if next_in_ms is None else leased.leased_at + next_in_ms
-    assert await deliveries.record(leased, outcome(leased, status, next_at)) == "ok"
+    assert await deliveries.record(leased, attempt_of(leased, status, next_attempt_at=next_at)) == "ok"
 
 
 def member_key(pw: Broker, document_id: UUID, run: int = 1) -> str:
@@ -103,7 +88,7 @@ async def test_a_settled_delivery_is_sent_again_under_the_same_id(pw: Broker, en
     assert (await known(pw)).status == "pending"
     (leased,) = await claimed(deliveries)
     assert leased.delivery_id == webhook_id(document_id, 1, COMPLETED) and leased.attempts == 1
-    assert await deliveries.record(leased, outcome(leased, "delivered")) == "ok"
+    assert await deliveries.record(leased, attempt_of(leased)) == "ok"
     assert await claimed(deliveries) == [] and await pw.redis.pttl(member_key(pw, document_id)) > 0
 
 
@@ -151,7 +136,7 @@ async def test_nothing_changes_while_an_attempt_is_under_way(pw: Broker) -> None
     deliveries = pw.deliveries()
     (leased,) = await claimed(deliveries)
     assert await deliveries.resend(await known(pw), "", "r1") == "sending"
-    assert await deliveries.record(leased, outcome(leased, "delivered")) == "ok"
+    assert await deliveries.record(leased, attempt_of(leased)) == "ok"
     assert await claimed(deliveries) == []
 
 
@@ -193,7 +178,7 @@ async def test_what_redis_forgot_is_made_again_from_what_is_known(pw: Broker) ->
         1,
         delivery.created_at,
     )
-    assert await deliveries.record(leased, outcome(leased, "delivered")) == "ok"
+    assert await deliveries.record(leased, attempt_of(leased)) == "ok"
     assert 0 < await pw.redis.pttl(member_key(pw, document_id)) <= KEEP_MS
     assert not await pw.redis.exists(f"{pw.scripts.prefix}doc:{document_id}")
 
@@ -218,6 +203,6 @@ async def test_a_live_delivery_says_when_it_is_due(pw: Broker) -> None:
     (leased,) = await claimed(deliveries)
     sending = await deliveries.live(document_id, 1)
     assert sending is not None and sending.next_attempt_at == became_due
-    await deliveries.record(leased, outcome(leased, "pending", leased.leased_at + 9000))
+    await deliveries.record(leased, attempt_of(leased, "pending", next_attempt_at=leased.leased_at + 9000))
     waiting = await deliveries.live(document_id, 1)
     assert waiting is not None and waiting.next_attempt_at == leased.leased_at + 9000

@@ -8,15 +8,15 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
-from backends.deliveries import Deliveries, LeasedDelivery
+from backends.deliveries import Deliveries
 from backends.queue import Idempotency
 from backends.scripts import Answer, Scripts
-from contracts.deliveries import DeliveryAttempt
 from contracts.documents import TRANSITIONS, DocumentRow, Status
 from contracts.errors import IdempotencyMismatch, NotFound
 from contracts.ids import new_id, now_ms
 from contracts.jobs import input_key
 from generator.maintenance.doctor.lost_documents import LostDocuments
+from tests.integration.attempts import attempt_of
 from tests.integration.doctor_stage import HOOK, HOUR_MS, Clinic, flaws, found_mended_and_gone
 
 
@@ -142,7 +142,7 @@ async def test_a_webhook_that_was_due_is_due_again_and_settles_in_the_documents_
     deliveries = Deliveries(clinic.scripts)
     (leased,) = (await deliveries.claim(10, room=9, loads={})).items
     assert leased.delivery_id == before.delivery_id and leased.callback == before.callback
-    await deliveries.record(leased, an_attempt(leased))
+    await deliveries.record(leased, attempt_of(leased))
     await clinic.ship()
     assert await clinic.count("deliveries FINAL", "status = 'delivered'") == 1
     assert (await live(clinic, document_id)).delivery.status == "delivered"
@@ -253,23 +253,6 @@ async def test_a_document_whose_end_is_in_quarantine_is_not_made_again(clinic: C
     report = await clinic.examine()
     assert flaws(report)["lost-documents:unclear"] == 1
     assert report.exit_code == 1 and await clinic.queue.live(end.document_id) is None
-
-
-def an_attempt(leased: LeasedDelivery) -> DeliveryAttempt:
-    """Record a call that was answered with 200."""
-    return DeliveryAttempt(
-        delivery_id=leased.delivery_id,
-        attempt=leased.attempts + 1,
-        document_id=leased.document_id,
-        user_id=leased.user_id,
-        run=leased.run,
-        type=leased.type,
-        url="https://example.com/hook",
-        status="delivered",
-        http_status=200,
-        at=now_ms(),
-        created_at=leased.created_at,
-    )
 
 
 async def backup(clinic: Clinic) -> dict[str, bytes]:

@@ -6,10 +6,10 @@ from uuid import UUID
 import pytest
 from redis.asyncio import Redis
 
-from backends.deliveries import Deliveries, LeasedDelivery
-from contracts.deliveries import DeliveryAttempt
+from backends.deliveries import Deliveries
 from contracts.ids import now_ms
 from contracts.jobs import Callback, input_key
+from tests.integration.attempts import attempt_of
 from tests.integration.conftest import Api
 from tests.integration.queue_steps import a_job, a_result, started
 
@@ -28,22 +28,7 @@ async def expired_document(api: Api, callback: Callback | None) -> UUID:
 async def deliver(api: Api) -> None:
     deliveries = Deliveries(api.scripts)
     (leased,) = (await deliveries.claim(1, room=1, loads={})).items
-    assert await deliveries.record(leased, delivered(leased)) == "ok"
-
-
-def delivered(leased: LeasedDelivery) -> DeliveryAttempt:
-    return DeliveryAttempt(
-        delivery_id=leased.delivery_id,
-        attempt=leased.attempts + 1,
-        document_id=leased.document_id,
-        user_id=leased.user_id,
-        run=leased.run,
-        type=leased.type,
-        url=HOOK.url,
-        status="delivered",
-        at=now_ms(),
-        created_at=leased.created_at,
-    )
+    assert await deliveries.record(leased, attempt_of(leased)) == "ok"
 
 
 async def content(api: Api, document_id: UUID) -> tuple[int, object]:

@@ -12,9 +12,9 @@ from contracts.documents import TERMINAL
 from contracts.ids import now_ms
 from contracts.jobs import Callback
 from generator.shipper import Shipper
+from tests.integration.attempts import attempt_of
 from tests.integration.conftest import Api
 from tests.integration.queue_steps import a_failure, a_job, a_result, claim_one, started
-from tests.integration.test_expiry_api import delivered
 
 
 async def live_a_little(api: Api) -> None:
@@ -82,7 +82,7 @@ async def settle_everything(api: Api, redis: Redis) -> None:
     deliveries = Deliveries(api.scripts, clock=lambda: now_ms() + 3_600_000)  # past every lease
     while items := (await deliveries.claim(10, room=10, loads={})).items:
         for leased in items:
-            assert await deliveries.record(leased, delivered(leased)) == "ok"
+            assert await deliveries.record(leased, attempt_of(leased)) == "ok"
     async with asyncio.timeout(10):
         while await redis.xlen("{pw}:events"):
             await asyncio.sleep(0.02)

@@ -8,10 +8,11 @@ import pytest
 
 from backends.clickhouse import ClickHouse
 from backends.deliveries import Deliveries
-from contracts.deliveries import COMPLETED, DeliveryAttempt, webhook_id
+from contracts.deliveries import COMPLETED, webhook_id
 from contracts.ids import new_id, now_ms
 from contracts.jobs import Callback, input_key
 from generator.shipper import Shipper
+from tests.integration.attempts import attempt_of
 from tests.integration.conftest import Api
 from tests.integration.test_queue import a_job, a_result, claim_one
 
@@ -32,23 +33,15 @@ async def attempted(api: Api, status: str, http_status: int | None = None, error
     """Make one attempt of whatever is due."""
     deliveries = Deliveries(api.scripts)
     (leased,) = (await deliveries.claim(1, room=1, loads={})).items
-    attempt = DeliveryAttempt(
-        delivery_id=leased.delivery_id,
-        attempt=leased.attempts + 1,
-        document_id=leased.document_id,
-        user_id=leased.user_id,
-        run=leased.run,
-        type=leased.type,
-        url="https://example.com/hook?...",
-        status=status,
+    attempt = attempt_of(
+        leased,
+        status,
         http_status=http_status,
         duration_ms=84,
         error=error,
         error_detail=f"HTTP {http_status}" if error else "",
         response_excerpt="<b>body</b>",
         next_attempt_at=leased.leased_at + 60_000 if status == "pending" else None,
-        at=leased.leased_at + 1,
-        created_at=leased.created_at,
     )
     assert await deliveries.record(leased, attempt) == "ok"
 

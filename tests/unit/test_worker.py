@@ -264,6 +264,32 @@ async def test_a_stop_while_the_result_is_written_gives_the_document_back_and_le
     assert bench.queue.released == [claim.ref] and bench.queue.completed and blobs.blobs == {}
 
 
+async def test_what_is_being_written_when_the_drain_time_ends_is_handed_over() -> None:
+    bench = Bench(a_claim(), blobs=(blobs := Slow()))
+    running = asyncio.create_task(bench.worker.run(bench.stop))
+    await blobs.writing.wait()
+    bench.stop.set()
+    await asyncio.sleep(bench.worker._settings.drain_s * 2)
+    blobs.may_end.set()
+    await running
+    assert [done.result.key for done in bench.queue.completed] == list(blobs.blobs)
+    assert bench.queue.released == []
+
+
+async def test_nothing_is_claimed_while_one_renders_alone() -> None:
+    pool = Counting(size=4)
+    bench = Bench(replace(a_claim(), crashes=2), pool=pool)
+    running = asyncio.create_task(bench.worker.run(bench.stop))
+    await until(lambda: pool.rendering == 1)
+    bench.queue.claims.append(a_claim())
+    await asyncio.sleep(0.05)
+    assert len(bench.queue.claims) == 1
+    pool.go_on.set()
+    await until(lambda: len(bench.queue.completed) == 2)
+    bench.stop.set()
+    await running
+
+
 async def test_a_completion_that_a_renewal_overtakes_keeps_its_bytes() -> None:
     """Once completed, a document is no longer renewed: the attempt is cancelled before it has heard of its success."""
     bench = Bench(a_claim())

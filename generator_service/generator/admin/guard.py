@@ -5,7 +5,7 @@ Two independent walls stand against forged changes: the cookie is SameSite=Stric
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, cast
 from urllib.parse import quote
@@ -70,7 +70,7 @@ class Visit:
 
     async def form(self) -> FormData:
         """Read the form that was sent (already verified)."""
-        return await _form(self.request)
+        return await self.request.form()
 
 
 class PanelRoute(APIRoute):
@@ -109,13 +109,8 @@ CurrentVisit = Annotated[Visit, Depends(_visit)]
 async def _genuine(request: Request, session: Session) -> bool:
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
-    given = request.headers.get(CSRF_HEADER) or (await _form(request)).get(CSRF_FIELD, "")
+    given = request.headers.get(CSRF_HEADER) or (await request.form()).get(CSRF_FIELD, "")
     return isinstance(given, str) and hmac.compare_digest(given.encode(errors="replace"), session.csrf.encode())
-
-
-def _form(request: Request) -> Awaitable[FormData]:
-    """Read a form whose one field may be as long as all of it: a document's data is."""
-    return request.form(max_part_size=request.app.state.panel.max_form_bytes)
 
 
 async def small_form(request: Request, max_bytes: int) -> FormData | None:

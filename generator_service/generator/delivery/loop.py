@@ -89,13 +89,8 @@ class Deliverer:
         return min(1.0, max(0.001, (due.next_due - due.now) / 1000))
 
     async def _until_stirred(self, seconds: float) -> None:
-        if seconds <= 0 or self._stopping:
-            return
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stirred.wait()
-        except TimeoutError:
-            return
+        if seconds > 0 and not self._stopping:
+            await first(self._stirred.wait(), timeout_s=seconds)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)

@@ -107,16 +107,17 @@ class PartWatch:
             return False
         self._failures = [*self._failures, failures][-self.looks - 1 :]
         grows = all(later > earlier for earlier, later in pairwise(self._failures))
-        if len(self._failures) <= self.looks or not grows or self._rests():
-            return False
-        self._mark.touch()
-        return True
+        return len(self._failures) > self.looks and grows and self._marked()
 
-    def _rests(self) -> bool:
+    def _marked(self) -> bool:
+        """Note a restart, unless there was one of late, or there is no room even for the note."""
         try:
-            return time.time() - self._mark.stat().st_mtime < self._rest_s
+            if self._mark.exists() and time.time() - self._mark.stat().st_mtime < self._rest_s:
+                return False
+            self._mark.touch()
         except OSError:
             return False
+        return True
 
 
 class Session(threading.Thread):
