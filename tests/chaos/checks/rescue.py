@@ -3,10 +3,14 @@
 The clock stands still while nobody could have rescued: Redis was out or the blob store full, or every generator was out
 or had its render process frozen. After some seconds without Redis or any generator it also does for one lease, in which
 rescuers wait: nobody could renew meanwhile.
+
+A document that was put back in time may be claimed by a generator that is lost as well before it starts it, which no
+event tells: from a loss after the rescue the clock runs anew.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tests.chaos.evidence import ENDINGS, Evidence, Row
 
@@ -18,6 +22,7 @@ GENERATORS = ("generator", "generator-2")
 FATAL = frozenset({"kill", "freeze", "restart"})
 
 Span = tuple[int, int]
+Loss = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Rescue:
     document_id: str
     lost_at: int
     took_ms: int
-    #: The same without the time in which nobody could have rescued it.
+    #: The same without the time in which nobody could have rescued it; of several losses the longest.
     counted_ms: int
 
 
@@ -43,13 +48,13 @@ def rescue(evidence: Evidence) -> Iterator[str]:
 
 def rescues(evidence: Evidence) -> list[Rescue]:
     """Find every document that lost its holder in the middle of a render, each loss once."""
-    helpless = _helpless(evidence)
+    helpless, losses = _helpless(evidence), sorted(_losses(evidence), key=lambda loss: loss[1])
     found: dict[tuple[str, int], Rescue] = {}
-    for pid, lost_at in sorted(_losses(evidence), key=lambda loss: loss[1]):
+    for pid, lost_at in losses:
         for id_, rows in evidence.by_document.items():
             for held, following in zip(rows, rows[1:], strict=False):
                 if held["event"] == "started" and held["at"] < lost_at < following["at"] and _is_of(held, pid):
-                    found.setdefault((id_, held["seq"]), _rescue(rows, held, lost_at, helpless))
+                    found.setdefault((id_, held["seq"]), _rescue(rows, held, lost_at, losses, helpless))
     return [*found.values()]
 
 
@@ -66,16 +71,16 @@ def _with_patience(outage: Span) -> Span:
     return (began, ended + LEASE_MS) if ended - began >= PAUSE_MS else outage
 
 
-def _rescue(rows: list[Row], held: Row, lost_at: int, helpless: list[Span]) -> Rescue:
-    after = [
-        row for row in rows if row["seq"] > held["seq"] and row["event"] in ENDINGS | {"started", "attempt_failed"}
-    ]
-    again_at = after[0]["at"] if after else lost_at
-    counted = again_at - lost_at - overlap(helpless, (lost_at, again_at))
-    return Rescue(held["document_id"], lost_at, again_at - lost_at, counted)
+def _rescue(rows: list[Row], held: Row, lost_at: int, losses: list[Loss], helpless: list[Span]) -> Rescue:
+    later = [row for row in rows if row["seq"] > held["seq"]]
+    again_at = next((row["at"] for row in later if row["event"] in ENDINGS | {"started", "attempt_failed"}), lost_at)
+    put_back_at = next((row["at"] for row in later if row["event"] == "rescued"), again_at)
+    ticks = [lost_at, *(at for _, at in losses if put_back_at < at < again_at), again_at]
+    counted = [ended - began - overlap(helpless, (began, ended)) for began, ended in pairwise(ticks)]
+    return Rescue(held["document_id"], lost_at, again_at - lost_at, max(counted))
 
 
-def _losses(evidence: Evidence) -> Iterator[tuple[int, int]]:
+def _losses(evidence: Evidence) -> Iterator[Loss]:
     """Yield the pids of generators that were lost, and when: by an act of ours or at a fault point."""
     for act in evidence.story.acts:
         if act.target in GENERATORS and act.name in FATAL and act.pid:
