@@ -44,8 +44,8 @@ class InMemoryBlobStore:
         for keys in batched(sorted(key for key in self.blobs if key.startswith(start)), step):
             yield [StoredBlob(key, len(self.blobs[key]), self.written[key]) for key in keys if key in self.blobs]
 
-    async def delete_unfinished(self, before_ms: int) -> int:
-        return 0
+    async def delete_unfinished(self, before_ms: int) -> AsyncIterator[int]:
+        yield 0
 
     async def delete_prefix(self, prefix: str) -> None:
         start = check_key(prefix)

@@ -30,8 +30,8 @@ BESIDE = "~"
 #: From this many files on, one syncfs is cheaper than an fsync each.
 SYNCFS_FROM = 8
 
-#: Blobs looked at in one step of a listing, and folders that are searched for litter in one.
-LISTING_STEP, FOLDERS_STEP = 500, 64
+#: Blobs looked at in one step of a listing, and folders that are searched for litter in one: each may have thousands.
+LISTING_STEP, FOLDERS_STEP = 500, 8
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class BlobStore(Protocol):
         What is stored or removed meanwhile may be listed or not; everything else is, once.
         """
 
-    async def delete_unfinished(self, before_ms: int) -> int:
-        """Remove what writers that died before a moment left half written; return how many pieces."""
+    def delete_unfinished(self, before_ms: int) -> AsyncIterator[int]:
+        """Remove what writers that died before a moment left half written; yields how many pieces, step by step."""
 
 
 class FileBlobStore:
@@ -131,12 +131,10 @@ class FileBlobStore:
         if waiting:
             yield await _in_thread(partial(_described, kind, waiting))
 
-    async def delete_unfinished(self, before_ms: int) -> int:
-        removed = 0
+    async def delete_unfinished(self, before_ms: int) -> AsyncIterator[int]:
         for kind in await _in_thread(lambda: _folders(self.root)):
             for folders in batched(await _in_thread(partial(_folders, kind)), FOLDERS_STEP):
-                removed += await _in_thread(partial(_remove_litter, folders, before_ms))
-        return removed
+                yield await _in_thread(partial(_remove_litter, folders, before_ms))
 
     def path(self, key: str) -> Path:
         """Return where a key's bytes are. Raises ValueError for a malformed key."""

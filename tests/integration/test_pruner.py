@@ -1,7 +1,7 @@
 """The pruner as a loop: one process at a time, counted, and no harm where two do it at once."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -72,7 +72,7 @@ async def test_a_running_pruner_removes_counts_and_tells_once(stage: Stage, wait
 class Scripted(Pruning):
     """Finds what the test says, step by step."""
 
-    def __init__(self, *steps: list[Finding] | Exception, unfinished: int = 0) -> None:
+    def __init__(self, *steps: list[Finding] | Exception, unfinished: Sequence[int] = ()) -> None:
         self.steps = steps
         self.unfinished = unfinished
         self.removed: list[Finding] = []
@@ -86,8 +86,9 @@ class Scripted(Pruning):
     async def remove(self, findings: Collection[Finding]) -> None:
         self.removed += findings
 
-    async def remove_unfinished(self) -> int:
-        return self.unfinished
+    async def remove_unfinished(self) -> AsyncIterator[int]:
+        for count in self.unfinished:
+            yield count
 
 
 A = Finding(StoredBlob("results/a/1", 10, 0), Reason.EXPIRED)
@@ -147,7 +148,7 @@ async def test_a_sweep_that_removed_nothing_is_silent(stage: Stage) -> None:
 
 
 async def test_half_written_files_count_as_removed(stage: Stage) -> None:
-    removed, logs = await swept(stage, Scripted([A], [B], unfinished=2))
+    removed, logs = await swept(stage, Scripted([A], [B], unfinished=(0, 2)))
     assert removed == {"results": 1, "inputs": 1, "unfinished": 2, "bytes": 17}
     assert logs == ["pruner.swept"]
 
@@ -164,6 +165,28 @@ async def test_a_sweep_stops_when_the_lease_is_lost(stage: Stage) -> None:
     pruning, registry = Losing([A], [B]), CollectorRegistry()
     await Pruner(pruning, lease, PrunerMetrics(registry), rest_factor=0).sweep()
     assert pruning.removed == [A]
+    assert registry.get_sample_value("presswork_pruner_swept_timestamp_seconds") == 0
+
+
+async def test_the_search_for_half_written_files_rests_and_stops_with_the_lease_like_the_rest(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = RoleLease(stage.scripts.redis, stage.scripts.prefix, role="pruner", holder="me")
+    await lease.acquire()
+    rests = list[float]()
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+        if len(rests) == 3:
+            await lease.release()
+
+    monkeypatch.setattr(asyncio, "sleep", rest)
+    registry = CollectorRegistry()
+    pruning = Scripted([A], unfinished=(1, 1, 1, 1))
+    removed = await Pruner(pruning, lease, PrunerMetrics(registry), rest_factor=1).sweep()
+    assert (removed["unfinished"], len(rests)) == (2, 3)
+    labels = {"kind": "unfinished", "reason": "unfinished"}
+    assert registry.get_sample_value("presswork_pruned_blobs_total", labels) == 2
     assert registry.get_sample_value("presswork_pruner_swept_timestamp_seconds") == 0
 
 

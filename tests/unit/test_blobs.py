@@ -129,9 +129,17 @@ async def test_what_a_dead_writer_left_goes_after_a_while_and_a_living_ones_stay
     for litter, age_s in ((dead, 7200), (living, 60)):
         litter.write_bytes(b"half")
         os.utime(litter, (time.time() - age_s,) * 2)
-    assert await store.delete_unfinished(now_ms() - 3_600_000) == 1
+    assert sum([count async for count in store.delete_unfinished(now_ms() - 3_600_000)]) == 1
     assert not dead.exists() and living.exists()
     assert await store.get(key) == b"x"
+
+
+async def test_the_search_for_half_written_files_lets_its_caller_rest_between_a_few_folders(
+    store: FileBlobStore,
+) -> None:
+    await store.put_many({f"templates/{number:02x}cdef": b"x" for number in range(20)})
+    steps = [count async for count in store.delete_unfinished(now_ms())]
+    assert len(steps) == 3 and sum(steps) == 0
 
 
 async def test_a_listing_shows_no_temporary_and_no_foreign_file(store: FileBlobStore) -> None:

@@ -36,8 +36,10 @@ class PrunerMetrics:
             self._blobs.labels(finding.kind, finding.reason).inc()
             self._bytes.labels(finding.kind).inc(finding.blob.size)
 
-    def swept(self, unfinished: int) -> None:
-        self._blobs.labels(UNFINISHED, UNFINISHED).inc(unfinished)
+    def removed_unfinished(self, count: int) -> None:
+        self._blobs.labels(UNFINISHED, UNFINISHED).inc(count)
+
+    def swept(self) -> None:
         self._swept.set_to_current_time()
 
 
@@ -91,23 +93,25 @@ class Pruner:
             async with aclosing(self._pruning.find()) as steps:
                 async for findings in self._rested(steps):
                     await self._remove(findings, removed)
-            if self._lease.held:  # else it was cut short: it has not swept
-                unfinished = await self._pruning.remove_unfinished()
-                self._metrics.swept(unfinished)
-                removed[UNFINISHED] += unfinished
+            async for count in self._rested(self._pruning.remove_unfinished()):
+                self._metrics.removed_unfinished(count)
+                removed[UNFINISHED] += count
+            if self._lease.held:
+                self._metrics.swept()
+            else:
+                log.info("pruner.stopped", why="another process has taken over")
         finally:
             if removed.total():
                 log.info("pruner.swept", seconds=round(time.monotonic() - began, 1), **+removed)
         return removed
 
-    async def _rested(self, steps: AsyncIterator[list[Finding]]) -> AsyncIterator[list[Finding]]:
+    async def _rested[T](self, steps: AsyncIterator[T]) -> AsyncIterator[T]:
         """Yield steps while the lease is ours, and rest after each."""
         began = time.monotonic()
-        async for findings in steps:
+        async for step in steps:
             if not self._lease.held:
-                log.info("pruner.stopped", why="another process has taken over")
                 return
-            yield findings
+            yield step
             await asyncio.sleep(min(MAX_REST_S, (time.monotonic() - began) * self._rest_factor))
             began = time.monotonic()
 

@@ -4,8 +4,9 @@ The order makes it safe beside everything that runs: first a listing, then Redis
 attempt has just stored is in the listing only if its document was under way before it was asked for.
 """
 
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from dataclasses import dataclass
+from itertools import batched
 from uuid import UUID
 
 from backends.blobs import BlobStore, StoredBlob
@@ -24,6 +25,8 @@ from generator.repository import HistoryRepository
 
 #: Blobs that are judged in one step: one call of Redis and at most one of ClickHouse.
 STEP = 250
+#: Template sources that are removed at once: their bytes are in memory until it is certain that nobody needs them.
+SOURCES = 8
 #: No write takes this long: what is still temporary then has lost its writer.
 UNFINISHED_MS = HOUR_MS
 
@@ -62,17 +65,20 @@ class Pruning:
         self._retention = retention
         self._clock_ms = clock_ms
 
-    async def find(self) -> AsyncGenerator[list[Finding]]:
-        """Look at every blob and yield what may go: a list per step, empty ones too, so that the caller may rest."""
+    async def find(self, only: Collection[str] | None = None) -> AsyncGenerator[list[Finding]]:
+        """Look at every blob and yield what may go: a list per step, empty ones too, so that the caller may rest.
+
+        `only`: look at the blobs of these keys.
+        """
         for kind, rule in DOCUMENT_KINDS.items():
-            async for blobs in self._blobs.listing(kind, STEP):
+            async for blobs in self._listing(kind, only):
                 yield await self._of_documents(blobs, rule)
         known = await self._templates.known()
         if not known:  # Redis has been emptied, and not even the shipped templates are back
             return
-        async for blobs in self._blobs.listing("templates", STEP):
+        async for blobs in self._listing("templates", only):
             yield [Finding(blob, Reason.UNREFERENCED) for blob in await self._templates.unreferenced(blobs, known)]
-        async for blobs in self._blobs.listing("previews", STEP):
+        async for blobs in self._listing("previews", only):
             yield self._pictures(blobs, known)
 
     async def remove(self, findings: Collection[Finding]) -> None:
@@ -87,9 +93,15 @@ class Pruning:
                 await self._blobs.delete_many(found)
         await self._put_inputs_back([_document_id(key) for key in keys.get("inputs", ())])
 
-    async def remove_unfinished(self) -> int:
-        """Remove what dead writers left half written; return how many pieces."""
-        return await self._blobs.delete_unfinished(self._clock_ms() - UNFINISHED_MS)
+    def remove_unfinished(self) -> AsyncIterator[int]:
+        """Remove what dead writers left half written; yields how many pieces, step by step."""
+        return self._blobs.delete_unfinished(self._clock_ms() - UNFINISHED_MS)
+
+    async def _listing(self, kind: str, only: Collection[str] | None) -> AsyncIterator[list[StoredBlob]]:
+        if only is not None and not any(key.startswith(f"{kind}/") for key in only):
+            return
+        async for blobs in self._blobs.listing(kind, STEP):
+            yield blobs if only is None else [blob for blob in blobs if blob.key in only]
 
     async def _of_documents(self, blobs: list[StoredBlob], rule: Rule) -> list[Finding]:
         ids = {blob: document_id for blob in blobs if (document_id := _document_id(blob.key))}
@@ -106,11 +118,12 @@ class Pruning:
 
     async def _remove_templates(self, keys: list[str]) -> None:
         """Remove sources. One that a template has been made from meanwhile is put back: its maker saw it there."""
-        for key in keys:
-            content = await self._blobs.get(key)
-            await self._blobs.delete(key)
-            if content is not None and key.partition("/")[2] in await self._templates.known():
-                await self._blobs.put(key, content)
+        for step in batched(keys, SOURCES):
+            contents = {key: await self._blobs.get(key) for key in step}
+            await self._blobs.delete_many(step)
+            known = await self._templates.known()
+            needed = {key: content for key, content in contents.items() if key.partition("/")[2] in known and content}
+            await self._blobs.put_many(needed)
 
     async def _put_inputs_back(self, document_ids: list[UUID | None]) -> None:
         """Copy the inputs of documents that were retried meanwhile once more: the shipper may have been faster."""
