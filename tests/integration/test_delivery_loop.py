@@ -2,109 +2,29 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
 from uuid import UUID
 
 import pytest
 from standardwebhooks import Webhook
-from structlog.testing import capture_logs
 
 from backends.deliveries import Deliveries, LeasedDelivery
-from backends.queue import DocumentQueue
 from contracts.deliveries import COMPLETED, DeliveryAttempt, webhook_id
-from contracts.errors import NotFound, QueueUnavailable
-from contracts.ids import now_ms
-from contracts.secrets import SecretBox, UrlSigner
+from contracts.errors import QueueUnavailable
 from contracts.targets import AllowList
-from contracts.views import Links, document_view
-from generator.delivery import Attempter, Deliverer, Dialer, DialLimits, Schedule
-from generator.delivery.dial import Answer
+from generator.delivery import Deliverer, Dialer
 from generator.delivery.loop import DeliverLimits
-from generator.payloads import end_of_run
-from tests.integration.delivery_zoo import (
-    SECRET,
-    USER,
-    Broker,
-    answers,
-    broker,
-    receiving,
-    silence,
-    wait_until,
-)
+from tests.integration.delivery_stage import LOOPBACK, QUICK, attempter, attempts, settled
+from tests.integration.delivery_zoo import SECRET, Broker, answers, broker, receiving, silence, wait_until
 from tests.integration.history_servers import Server, redis_server
-
-BOX = SecretBox("s" * 32)
-LINKS = Links("http://docs.example", UrlSigner("s" * 32))
-LOOPBACK = AllowList.parse(cidrs="127.0.0.1/32")
-QUICK = DialLimits(connect_s=1, total_s=5, body_s=0.5)
-
-
-class LivePayloads:
-    """Documents that are in Redis; there is no history behind it."""
-
-    def __init__(self, queue: DocumentQueue) -> None:
-        self._queue = queue
-
-    async def document_payload(self, document_id: UUID, run: int) -> Mapping[str, object]:
-        row = end_of_run(await self._queue.live_events(document_id), run)
-        if row is None:
-            raise NotFound("document")
-        return document_view(row, LINKS, now_ms())
-
-
-class OneSecret:
-    """A user whose secret is known; nobody else exists."""
-
-    async def webhook_secrets(self, user_id: UUID) -> Sequence[str]:
-        await asyncio.sleep(0)
-        if user_id != USER:
-            raise NotFound("user")
-        return [BOX.seal(SECRET)]
-
-
-class Answering:
-    """A dialer that gives these answers in turn, the last one for ever, and keeps what was sent."""
-
-    def __init__(self, *given: Answer) -> None:
-        self.given = list(given)
-        self.sent: list[tuple[Mapping[str, str], bytes]] = []
-
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        await asyncio.sleep(0)
-        self.sent.append((headers, body))
-        return self.given.pop(0) if len(self.given) > 1 else self.given[0]
-
-
-class Clock:
-    """Epoch milliseconds that pass when told to; it starts a little ahead of Redis TIME."""
-
-    def __init__(self, start_ms: int) -> None:
-        self.now = start_ms
-
-    def __call__(self) -> int:
-        return self.now
 
 
 @pytest.fixture
 async def pw(redis_node: Server) -> AsyncIterator[Broker]:
     async with broker(redis_node) as made:
         yield made
-
-
-async def clock_of(pw: Broker) -> Clock:
-    seconds, _ = await pw.redis.time()
-    return Clock((seconds + 1) * 1000)
-
-
-def attempter(
-    pw: Broker, dialer: Dialer | Answering, schedule: str = "0,0.02,0.02,0.02", jitter: float = 0
-) -> Attempter:
-    payloads = LivePayloads(pw.queue)
-    plan = Schedule.parse(schedule)
-    return Attempter(dialer, payloads, OneSecret(), BOX.open, plan, random_=lambda: jitter)
 
 
 @asynccontextmanager
@@ -118,15 +38,6 @@ async def delivering(
     finally:
         deliverer.stop()
         await running
-
-
-async def settled(pw: Broker, document_id: UUID, status: str) -> bool:
-    row = await pw.queue.live(document_id)
-    return row is not None and row.delivery.status == status
-
-
-async def attempts(pw: Broker) -> list[DeliveryAttempt]:
-    return [DeliveryAttempt.model_validate_json(line) for line in await pw.attempts()]
 
 
 async def test_a_finished_document_calls_back_signed_and_verifiable(pw: Broker) -> None:
@@ -273,123 +184,6 @@ async def test_in_haste_what_is_interrupted_is_due_again_at_once(pw: Broker) -> 
         assert await pw.attempts() == []
     backlog = await pw.deliveries().backlog()
     assert (backlog.pending, backlog.due) == (1, 1)
-
-
-async def test_a_dead_sender_is_replaced_after_its_lease_and_its_late_report_is_refused(pw: Broker) -> None:
-    clock = await clock_of(pw)
-    deliveries, sender = pw.deliveries(clock), attempter(pw, Answering(Answer(200)))
-    await pw.completed("https://hooks.example/")
-    (dead,) = (await deliveries.claim(8, room=8, loads={})).items
-    clock.now += deliveries.lease_ms - 1
-    assert (await deliveries.claim(8, room=8, loads={})).items == []
-    clock.now += 2
-    (heir,) = (await deliveries.claim(8, room=8, loads={})).items
-    assert heir.delivery_id == dead.delivery_id and heir.token > dead.token
-    assert await deliveries.record(dead, await sender.make(dead)) == "stale"
-    assert await pw.attempts() == []
-    assert await deliveries.record(heir, await sender.make(heir)) == "ok"
-    assert [one.attempt for one in await attempts(pw)] == [1]
-
-
-async def test_a_repeated_claim_or_record_changes_nothing(pw: Broker) -> None:
-    document_id = await pw.completed("https://hooks.example/")
-    arguments = ("", 8, 60_000, 8, "same-request")
-    first = await pw.scripts.run("deliver_claim", *arguments)
-    await pw.completed("https://hooks.example/")
-    again = await pw.scripts.run("deliver_claim", *arguments)
-    assert isinstance(first, list) and isinstance(again, list)
-    assert first[2] == again[2] and len(cast(list[object], first[2])) == 1
-    key = f"{pw.scripts.prefix}delivery:{document_id}:1"
-    assert await pw.redis.hget(key, "token") == "1"
-    for _ in range(2):
-        line = ("", "", 1000, '{"n":1}')
-        assert await pw.scripts.run("deliver_record", f"{document_id}:1", 1, "delivered", *line) == "ok"
-    assert await pw.redis.hget(key, "attempts") == "1" and await pw.attempts() == ['{"n":1}']
-
-
-async def test_the_whole_schedule_ends_in_a_dead_letter_and_is_never_early(pw: Broker) -> None:
-    clock, dialer = await clock_of(pw), Answering(Answer(500, "status", "HTTP 500"))
-    deliveries = pw.deliveries(clock)
-    sender = attempter(pw, dialer, "0,5,300,1800,7200,18000,36000,50400,72000,86400", jitter=0.999)
-    document_id = await pw.completed("https://hooks.example/")
-    times: list[int] = []
-    while (await deliveries.backlog()).pending:
-        due = await deliveries.claim(8, room=8, loads={})
-        for leased in due.items:
-            times.append(due.now)
-            await deliveries.record(leased, await sender.make(leased))
-        if not due.items:
-            assert due.next_due and due.next_due > clock.now
-            clock.now = due.next_due
-    gaps = [(later - earlier) / 1000 for earlier, later in zip(times, times[1:], strict=False)]
-    plan = [5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400]
-    assert len(gaps) == 9 and all(delay <= gap <= delay * 1.2 + 1 for gap, delay in zip(gaps, plan, strict=True))
-    assert await settled(pw, document_id, "dead")
-    assert [int(headers["webhook-timestamp"]) for headers, _ in dialer.sent] == [time // 1000 for time in times]
-    assert len({headers["webhook-id"] for headers, _ in dialer.sent}) == 1
-    assert await pw.redis.pttl(f"{pw.scripts.prefix}delivery:{document_id}:1") > 0
-
-
-async def test_an_older_runs_delivery_leaves_the_newer_runs_row_alone(pw: Broker) -> None:
-    clock = await clock_of(pw)
-    deliveries, sender = pw.deliveries(clock), attempter(pw, Answering(Answer(200)))
-    document_id = await pw.completed("https://hooks.example/")
-    (old,) = (await deliveries.claim(8, room=8, loads={})).items
-    job = await pw.queue.job(document_id)
-    assert job
-    await pw.queue.retry(job, "again")
-    attempt = await sender.make(old)
-    assert await deliveries.record(old, attempt) == "ok"
-    row = await pw.queue.live(document_id)
-    assert row and (row.run, row.event, row.delivery.status) == (2, "retried", "none")
-    assert [one.run for one in await attempts(pw)] == [1]
-
-
-async def test_a_document_that_is_gone_ends_its_delivery(pw: Broker) -> None:
-    document_id = await pw.completed("https://hooks.example/")
-    deliveries, dialer = pw.deliveries(), Answering(Answer(200))
-    await pw.redis.delete(f"{pw.scripts.prefix}doc:{document_id}")
-    (leased,) = (await deliveries.claim(8, room=8, loads={})).items
-    attempt = await attempter(pw, dialer).make(leased)
-    assert (attempt.status, attempt.error, dialer.sent) == ("dead", "gone", [])
-    assert await deliveries.record(leased, attempt) == "ok"
-    assert not await pw.redis.exists(f"{pw.scripts.prefix}doc:{document_id}")
-
-
-async def test_a_secret_that_does_not_open_is_tried_again_later_and_never_sent_unsigned(pw: Broker) -> None:
-    await pw.completed("https://hooks.example/")
-    (leased,) = (await pw.deliveries().claim(8, room=8, loads={})).items
-    dialer = Answering(Answer(200))
-    other = SecretBox("t" * 32)
-    sender = Attempter(dialer, LivePayloads(pw.queue), OneSecret(), other.open, Schedule.parse())
-    with capture_logs() as logs:
-        attempt = await sender.make(leased)
-    assert (attempt.status, attempt.error, dialer.sent) == ("pending", "internal", [])
-    assert "delivery.broken" in {entry["event"] for entry in logs}
-
-
-async def test_a_dialer_that_breaks_costs_an_attempt_and_not_a_lease_for_ever(pw: Broker) -> None:
-    class Breaking:
-        async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-            raise ZeroDivisionError
-
-    await pw.completed("https://hooks.example/")
-    (leased,) = (await pw.deliveries().claim(8, room=8, loads={})).items
-    sender = Attempter(Breaking(), LivePayloads(pw.queue), OneSecret(), BOX.open, Schedule.parse())
-    attempt = await sender.make(leased)
-    assert (attempt.attempt, attempt.status, attempt.error) == (1, "pending", "internal")
-
-
-async def test_an_attempt_is_one_wide_log_line_without_secrets(pw: Broker) -> None:
-    await pw.completed("https://hooks.example/in?token=hush", {"Authorization": "Bearer hush"})
-    (leased,) = (await pw.deliveries().claim(8, room=8, loads={})).items
-    with capture_logs() as logs:
-        attempt = await attempter(pw, Answering(Answer(503, "status", "HTTP 503", excerpt="hush"))).make(leased)
-    (line,) = logs
-    assert line["event"] == "delivery.attempted" and line["url"] == "https://hooks.example/in?..."
-    assert (line["attempt"], line["http_status"], line["status"]) == (1, 503, "pending")
-    assert "hush" not in json.dumps(line) and SECRET not in json.dumps(line)
-    assert "hush" not in attempt.url
 
 
 class Restless(Deliveries):
