@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 from uuid import uuid4
 
@@ -34,18 +34,6 @@ class Comparison:
     errors: dict[str, int]
 
 
-@dataclass
-class Heard:
-    """The last status of every document that changed since we listen, until the mark comes.
-
-    `whole`: none was missed.
-    """
-
-    statuses: dict[str, str] = field(default_factory=dict)
-    whole: bool = True
-    marked: asyncio.Event = field(default_factory=asyncio.Event)
-
-
 class OpenCount:
     """Raises QueueUnavailable when Redis does not answer."""
 
@@ -59,11 +47,9 @@ class OpenCount:
         async with self._listening(nonce) as heard:
             read = await self._unfinished()
             flat = cast(list[str], await self._scripts.run("check_open", "look", nonce))
-            await _patiently(heard.marked.wait())
-        if not heard.whole:
-            raise QueueUnavailable(UNHEARD)
+            statuses = await _patiently(heard)
         counted = {name: int(count) for name, count in zip(flat[::2], flat[1::2], strict=True)}
-        true = await self._true(read, heard.statuses)
+        true = await self._true(read, statuses)
         fields = sorted(counted.keys() | true.keys())
         errors = {name: counted.get(name, 0) - true[name] for name in fields}
         return Comparison(nonce, {name: error for name, error in errors.items() if error})
@@ -93,15 +79,14 @@ class OpenCount:
         return true
 
     @asynccontextmanager
-    async def _listening(self, nonce: str) -> AsyncIterator[Heard]:
-        heard, channel = Heard(), f"{self._scripts.prefix}changed:"
-        pubsub = self._scripts.redis.pubsub()
+    async def _listening(self, nonce: str) -> AsyncIterator[asyncio.Task[dict[str, str]]]:
+        channel, pubsub = f"{self._scripts.prefix}changed:", self._scripts.redis.pubsub()
         try:
             await pubsub.psubscribe(f"{channel}*")
             await _patiently(_subscribed(pubsub))
-            task = asyncio.create_task(_listen(pubsub, channel, heard, nonce))
+            task = asyncio.create_task(_listen(pubsub, channel, nonce))
             try:
-                yield heard
+                yield task
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -117,17 +102,21 @@ async def _subscribed(pubsub: PubSub) -> None:
         continue
 
 
-async def _listen(pubsub: PubSub, channel: str, heard: Heard, nonce: str) -> None:
-    while not heard.marked.is_set():
+async def _listen(pubsub: PubSub, channel: str, nonce: str) -> dict[str, str]:
+    """Return the last status of every document that changes before the mark comes.
+
+    Raises QueueUnavailable if a change may have been missed, what the client raises if it cannot listen any more.
+    """
+    statuses = dict[str, str]()
+    while True:
         message = await pubsub.get_message(timeout=1)
         if message is None:
             continue
         if message["type"] == "psubscribe":  # once more: the client has lost its connection and says nothing of it
-            heard.whole = False
-        if not heard.whole or message["data"] == nonce:
-            heard.marked.set()
-        else:
-            heard.statuses[str(message["channel"]).removeprefix(channel)] = str(message["data"])
+            raise QueueUnavailable(UNHEARD)
+        if message["data"] == nonce:
+            return statuses
+        statuses[str(message["channel"]).removeprefix(channel)] = str(message["data"])
 
 
 async def _patiently[T](waited_for: Awaitable[T]) -> T:

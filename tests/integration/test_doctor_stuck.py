@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import pytest
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
 
 from backends.deliveries import Deliveries
 from backends.open_count import OpenCount
@@ -312,6 +314,25 @@ async def test_a_count_that_could_not_hear_every_change_is_no_count(
         await clinic.scripts.redis.client_kill_filter(_type="pubsub")
         await clinic.queue.cancel(doomed.document_id)
         return found
+async def test_a_count_that_cannot_hear_any_more_says_why_at_once(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, gone = OpenCount._unfinished, RedisError("Error 111 connecting to 127.0.0.1")
+
+    async def read_and_go_deaf(count: OpenCount) -> dict[str, tuple[str, int]]:
+        async def deaf(*_: object, **__: object) -> None:
+            raise gone
+
+        monkeypatch.setattr(PubSub, "get_message", deaf)
+        return await read(count)
+
+    monkeypatch.setattr(OpenCount, "_unfinished", read_and_go_deaf)
+    async with asyncio.timeout(5):
+        with pytest.raises(QueueUnavailable) as raised:
+            await OpenCount(clinic.scripts).compare()
+    assert raised.value.__cause__ is gone
+
+
 
     monkeypatch.setattr(OpenCount, "_unfinished", read_and_cut_off)
     with pytest.raises(QueueUnavailable):
