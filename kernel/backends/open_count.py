@@ -21,7 +21,6 @@ from backends.scripts import Scripts
 from contracts.documents import TERMINAL
 from contracts.errors import QueueUnavailable
 
-ENDED = frozenset(str(status) for status in TERMINAL)
 PATIENCE_S = 30.0
 UNHEARD = "Changes could not be heard: the count would not be exact."
 
@@ -65,13 +64,13 @@ class OpenCount:
         return {
             id_: (sys.intern(user), int(size or 0))
             for id_, (status, user, size) in zip(ids, rows, strict=True)
-            if status and user and not (only_unfinished and status in ENDED)
+            if status and user and not (only_unfinished and status in TERMINAL)
         }
 
     async def _true(self, read: dict[str, tuple[str, int]], statuses: dict[str, str]) -> Counter[str]:
         """Count: what was heard goes before what was read."""
-        unfinished = {id_: owner for id_, owner in read.items() if statuses.get(id_, "") not in ENDED}
-        heard = [id_ for id_, status in statuses.items() if status not in ENDED and id_ not in unfinished]
+        unfinished = {id_: owner for id_, owner in read.items() if statuses.get(id_, "") not in TERMINAL}
+        heard = [id_ for id_, status in statuses.items() if status not in TERMINAL and id_ not in unfinished]
         unfinished |= await self._read(heard, only_unfinished=False)
         true = Counter[str]()
         for user, size in unfinished.values():

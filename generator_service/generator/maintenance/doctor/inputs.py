@@ -18,7 +18,6 @@ from generator.maintenance.doctor.stores import Stores
 from generator.maintenance.doctor.waiting import Waiting
 
 STEP = 64
-ENDED = {str(status) for status in TERMINAL}
 
 JOB_LOST = DocumentError(
     code="input_lost", message="The document's data is gone, so it cannot be made.", hint="Request it again."
@@ -65,7 +64,7 @@ class Inputs:
     async def _without(self, ids: Sequence[str]) -> tuple[list[str], list[str]]:
         """Find the unfinished ones without a job, and those with a job but without an input."""
         found = await self._stores.redis.fields([f"doc:{id_}" for id_ in ids], "status")
-        unfinished = [id_ for id_, (status,) in zip(ids, found, strict=True) if status not in (None, *ENDED)]
+        unfinished = [id_ for id_, (status,) in zip(ids, found, strict=True) if status not in (None, *TERMINAL)]
         if not unfinished:
             return [], []
         jobs = await self._stores.redis.known([f"job:{id_}" for id_ in unfinished])

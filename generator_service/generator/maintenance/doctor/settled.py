@@ -10,7 +10,6 @@ from generator.maintenance.doctor.stores import Stores
 from generator.maintenance.doctor.waiting import Waiting
 
 STEP = 500
-ENDED = {str(status) for status in TERMINAL}
 
 
 class Settled:
@@ -50,5 +49,5 @@ class Settled:
         return {
             id_: int(seq or 0)
             for id_, (status, delivery, seq, kept_back), ttl in zip(ids, rows, ttls, strict=True)
-            if ttl == -1 and status in ENDED and delivery != "pending" and kept_back != seq
+            if ttl == -1 and status in TERMINAL and delivery != "pending" and kept_back != seq
         }
