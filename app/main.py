@@ -36,6 +36,7 @@ from backends.blobs import BlobStore, FileBlobStore
 from backends.changes import Changes
 from backends.clickhouse import ClickHouse
 from backends.deliveries import Deliveries
+from backends.history_accounts import HistoryAccounts
 from backends.migrations.retention import HistoryRetention, apply_retention
 from backends.migrations.runner import migrate
 from backends.queue import DocumentQueue
@@ -122,7 +123,8 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
     deliveries = DeliveryService(Deliveries(scripts), DeliveryRepository(backends.clickhouse), documents_)
     schema = partial(_prepare_schema, backends.clickhouse, settings)
     safe = partial(require_safe_redis, settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)
-    bootstrap = Bootstrap(accounts, user_service, repository, schema, settings.admin_key, safe)
+    history = HistoryAccounts(backends.clickhouse)
+    bootstrap = Bootstrap(accounts, user_service, history, schema, settings.admin_key, safe)
     state = app.state
     state.settings, state.backends, state.blobs = settings, backends, backends.blobs
     state.services = Services(

@@ -1,10 +1,9 @@
-"""Users and keys in ClickHouse: the list, the write-through of changes, and all rows for rebuilding Redis."""
+"""Users and keys in ClickHouse: the list, and the write-through of changes."""
 
 from dataclasses import dataclass
 
-from pydantic_core import from_json
-
-from backends.clickhouse import ClickHouse, Parameter, Row
+from backends.clickhouse import ClickHouse, Parameter
+from backends.history_accounts import USER_COLUMNS, user_row
 from contracts.cursors import Position
 from contracts.errors import HistoryUnavailable, PressworkError
 from contracts.users import KeyRow, Role, UserRow, UserStatus
@@ -13,13 +12,6 @@ UserPage = tuple[list[UserRow], Position | None]
 
 #: A change is answered without ClickHouse when it takes longer: its event brings the row later.
 WRITE_THROUGH_S = 1.0
-#: Rebuilding reads everything there is.
-REBUILD_S = 60.0
-
-USER_COLUMNS = (
-    "user_id, email, email_norm, name, role, status, attrs, webhook_secret, created_at, updated_at, version, deleted"
-)
-KEY_COLUMNS = "key_id, user_id, name, prefix, digest, scopes, created_at, expires_at, revoked_at, version"
 
 
 @dataclass(frozen=True)
@@ -46,16 +38,6 @@ class UserRepository:
         """Write a key's row at once; its event will bring the same row again."""
         await self._written("api_keys", row.model_dump_json().encode())
 
-    async def all_users(self) -> list[UserRow]:
-        """Read every user: what Redis is rebuilt from."""
-        sql = f"SELECT {USER_COLUMNS} FROM users FINAL WHERE deleted = 0"
-        return [_user_row(row) for row in await self._clickhouse.rows(sql, timeout_s=REBUILD_S)]
-
-    async def all_keys(self) -> list[KeyRow]:
-        """Read every key, revoked ones too: a revoked key must stay refused, not become unknown and free again."""
-        rows = await self._clickhouse.rows(f"SELECT {KEY_COLUMNS} FROM api_keys FINAL", timeout_s=REBUILD_S)
-        return [KeyRow.model_validate(row) for row in rows]
-
     async def count(self, filter_: UserFilter | None = None) -> int:
         """Count users."""
         conditions, parameters = _conditions(filter_ or UserFilter(), None)
@@ -70,7 +52,7 @@ class UserRepository:
             " ORDER BY created_at DESC, user_id DESC LIMIT {limit:UInt32}"
         )
         rows = await self._clickhouse.rows(sql, {**parameters, "limit": limit + 1})
-        page = [_user_row(row) for row in rows[:limit]]
+        page = [user_row(row) for row in rows[:limit]]
         return page, (page[-1].created_at, page[-1].user_id) if len(rows) > limit else None
 
     async def _written(self, table: str, line: bytes) -> None:
@@ -81,10 +63,6 @@ class UserRepository:
         except PressworkError as error:
             # The change is made already: whatever ClickHouse has against the row must not fail the request.
             raise HistoryUnavailable(error.message) from error
-
-
-def _user_row(row: Row) -> UserRow:
-    return UserRow.model_validate({**row, "attrs": from_json(str(row["attrs"]) or "{}")})
 
 
 def _conditions(filter_: UserFilter, position: Position | None) -> tuple[list[str], dict[str, Parameter]]:

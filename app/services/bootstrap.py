@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from app.repository.users import UserRepository
 from app.services.users import UserService
 from backends.accounts import Accounts
+from backends.history_accounts import HistoryAccounts
 from backends.redis_safety import RedisRefused, UnsafeRedis
 from contracts.errors import HistoryUnavailable, PressworkError, TransientError
 from contracts.users import UserRow
@@ -38,14 +38,14 @@ class Bootstrap:
         self,
         accounts: Accounts,
         users: UserService,
-        repository: UserRepository,
+        history: HistoryAccounts,
         migrate: Callable[[], Awaitable[object]],
         admin_key: str,
         require_safe_redis: Callable[[], Awaitable[None]],
     ) -> None:
         self._accounts = accounts
         self._users = users
-        self._repository = repository
+        self._history = history
         self._migrate = migrate
         self._admin_key = admin_key
         self._require_safe_redis = require_safe_redis
@@ -103,9 +103,9 @@ class Bootstrap:
             self._redis_judged, self.unsafe_redis = True, False
         if not await self._accounts.populated():
             await self._tables()
-            users = await self._repository.all_users()
-            await self._accounts.populate(users, await self._repository.all_keys())
-            log.info("accounts.populated", users=len(users))
+            users = await self._history.users()
+            await self._accounts.populate(users, await self._history.keys())
+            log.info("accounts.populated", users=sum(not row.deleted for row in users))
         await self._ensure_admin()
 
     async def _tables(self) -> None:

@@ -16,6 +16,8 @@ from contracts.users import KeyEvent, KeyRow, UserEvent, UserRow
 
 #: A deleted user's row stays this long, because webhooks that are still due are signed with its secret.
 DELETED_TTL_S = 7 * 86_400
+#: History brings a deleted user back only while its row would not expire at this moment.
+RECENTLY_DELETED_MS = (DELETED_TTL_S - 86_400) * 1000
 
 
 class Accounts:
@@ -127,15 +129,26 @@ class Accounts:
             raise QueueUnavailable() from error
 
     async def populate(self, users: list[UserRow], keys: list[KeyRow]) -> None:
-        """Bring users and keys back from history, then mark the set complete."""
-        known = {row.user_id for row in users}
+        """Bring users and keys back from history, then mark the set complete. What is here is newer, and stays."""
         for row in users:
-            arguments = (str(row.user_id), row.version, row.model_dump_json(), row.email_norm, int(active_admin(row)))
-            await self._scripts.run("populate", "user", *arguments)
+            if not forgotten(row):
+                await self.adopt_user(row)
         for key in keys:
-            if key.user_id in known:
-                fields = (str(key.key_id), str(key.user_id), key.digest, key.model_dump_json())
-                await self._scripts.run("populate", "key", *fields)
+            await self.adopt_key(key)
+        await self.mark_populated()
+
+    async def adopt_user(self, row: UserRow) -> None:
+        """Take a user over from history, unless Redis has it as new; a deleted one goes with its keys."""
+        arguments = (str(row.user_id), row.version, row.model_dump_json(), row.email_norm, int(active_admin(row)))
+        await self._scripts.run("adopt_account", "user", *arguments, DELETED_TTL_S if row.deleted else 0)
+
+    async def adopt_key(self, row: KeyRow) -> None:
+        """Take a key over from history, unless Redis has it as new or its user is not there."""
+        arguments = (str(row.key_id), row.version, row.model_dump_json(), str(row.user_id), row.digest)
+        await self._scripts.run("adopt_account", "key", *arguments)
+
+    async def mark_populated(self) -> None:
+        """Say that the set is complete."""
         try:
             await self._redis.set(f"{self._prefix}populated", now_ms())
         except (RedisError, OSError) as error:
@@ -144,3 +157,8 @@ class Accounts:
 
 def active_admin(row: UserRow) -> bool:
     return row.role == "admin" and row.status == "active" and not row.deleted
+
+
+def forgotten(row: UserRow) -> bool:
+    """Tell whether a user was deleted so long ago that Redis need not know it any more."""
+    return bool(row.deleted) and row.updated_at <= now_ms() - RECENTLY_DELETED_MS

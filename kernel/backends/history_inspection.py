@@ -10,13 +10,12 @@ from uuid import UUID
 
 import orjson
 
-from backends.clickhouse import ClickHouse, Parameter, Row
+from backends.clickhouse import ClickHouse, Parameter
 from backends.history import DOCUMENT_COLUMNS, ID_CLOCK_SLACK_MS, document_row
 from contracts.deliveries import Delivery, DeliveryAttempt
 from contracts.documents import DocumentRow
 from contracts.errors import HistoryUnavailable
 from contracts.ids import id_ms
-from contracts.users import KeyRow, UserRow
 
 TIMEOUT_S = 120.0
 IDS, PAGE = 500, 2_000
@@ -59,15 +58,6 @@ ORDER BY created_at, delivery_id, attempt
 DELIVERIES_KNOWN = """
 SELECT toString(delivery_id) AS id FROM webhook_deliveries
 WHERE delivery_id IN {ids:Array(UUID)} GROUP BY id
-"""
-
-USERS = """
-SELECT user_id, email, email_norm, name, role, status, attrs, webhook_secret, created_at, updated_at, version, deleted
-FROM users FINAL
-"""
-
-KEYS = """
-SELECT key_id, user_id, name, prefix, digest, scopes, created_at, expires_at, revoked_at, version FROM api_keys FINAL
 """
 
 TABLES = "SELECT name FROM system.tables WHERE database = currentDatabase()"
@@ -144,14 +134,6 @@ class HistoryInspection:
         rows = await self._clickhouse.rows(DELIVERIES_KNOWN, parameters, timeout_s=TIMEOUT_S)
         return {UUID(str(row["id"])) for row in rows}
 
-    async def users(self) -> list[UserRow]:
-        """Read every user, deleted ones too."""
-        return [_user(row) for row in await self._clickhouse.rows(USERS, timeout_s=TIMEOUT_S)]
-
-    async def keys(self) -> list[KeyRow]:
-        """Read every key, revoked ones too."""
-        return [KeyRow.model_validate(row) for row in await self._clickhouse.rows(KEYS, timeout_s=TIMEOUT_S)]
-
 
 def _window(ids: Sequence[str]) -> dict[str, Parameter]:
     made = [id_ms(UUID(id_)) for id_ in ids]
@@ -169,7 +151,3 @@ def _identity(line: str) -> tuple[str, int]:
         return str(row["document_id"]), int(row["seq"])
     except (ValueError, KeyError, TypeError):
         return "", 0
-
-
-def _user(row: Row) -> UserRow:
-    return UserRow.model_validate({**row, "attrs": orjson.loads(str(row["attrs"]) or "{}")})

@@ -95,10 +95,6 @@ class Inspection:
         """Give a key a TTL if it has none; returns whether it had none."""
         return bool(await ask(self._redis.expire(f"{self._prefix}{name}", ttl_s, nx=True)))
 
-    async def mark_populated(self, at_ms: int) -> None:
-        """Say that the set of users and keys is complete; `backends.accounts` does so after it has filled it."""
-        await ask(self._redis.set(f"{self._prefix}populated", at_ms))
-
     # The event stream
 
     async def events_waiting(self) -> int:

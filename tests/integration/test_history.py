@@ -9,6 +9,7 @@ import pytest
 from app.repository.documents import DocumentFilter, DocumentRepository
 from app.repository.users import UserFilter, UserRepository
 from backends.clickhouse import ClickHouse
+from backends.history_accounts import HistoryAccounts
 from contracts.cursors import Position
 from contracts.documents import Delivery, DocumentRow, Result, Status
 from contracts.errors import DocumentError, HistoryUnavailable
@@ -179,7 +180,8 @@ async def test_without_the_server_everything_says_unavailable() -> None:
         documents.events(new_id()),
         documents.list(DocumentFilter(), None, 1),
         users.list(UserFilter(), None, 1),
-        users.all_users(),
+        HistoryAccounts(away).users(),
+        HistoryAccounts(away).keys(),
         users.user_written(user("a@x.io")),
     ):
         with pytest.raises(HistoryUnavailable):
@@ -204,11 +206,11 @@ def user(email: str, at: int = START, **changes: object) -> UserRow:
     return plain.model_copy(update=changes)
 
 
-async def test_a_user_is_listed_as_soon_as_it_is_written(users: UserRepository) -> None:
+async def test_a_user_is_listed_as_soon_as_it_is_written(clickhouse: ClickHouse, users: UserRepository) -> None:
     ann = user("Ann@x.io")
     await users.user_written(ann)
     assert await users.list(UserFilter(), None, 10) == ([ann], None)
-    assert await users.all_users() == [ann]
+    assert await HistoryAccounts(clickhouse).users() == [ann]
 
 
 async def test_a_users_event_after_its_write_through_changes_nothing(
@@ -225,12 +227,15 @@ async def test_a_users_event_after_its_write_through_changes_nothing(
     assert await users.count() == 1
 
 
-async def test_a_deleted_user_is_not_listed_and_not_rebuilt(users: UserRepository) -> None:
+async def test_a_deleted_user_is_not_listed_and_rebuilt_as_deleted(
+    clickhouse: ClickHouse, users: UserRepository
+) -> None:
     gone = user("gone@x.io")
     await users.user_written(gone)
-    await users.user_written(gone.model_copy(update={"version": 2, "deleted": 1}))
+    deleted = gone.model_copy(update={"version": 2, "deleted": 1})
+    await users.user_written(deleted)
     assert await users.list(UserFilter(), None, 10) == ([], None)
-    assert await users.all_users() == []
+    assert await HistoryAccounts(clickhouse).users() == [deleted]
 
 
 @pytest.mark.parametrize(
@@ -273,11 +278,11 @@ async def test_user_pages_show_everyone_once(users: UserRepository) -> None:
     assert sorted(seen) == sorted(one.email for one in everyone)
 
 
-async def test_revoked_keys_are_rebuilt_too(users: UserRepository) -> None:
+async def test_revoked_keys_are_rebuilt_too(clickhouse: ClickHouse, users: UserRepository) -> None:
     key = KeyRow(
         key_id=new_id(), user_id=new_id(), name="k", prefix="pw_a", digest="ff", scopes=("all",), created_at=START
     )
     revoked = key.model_copy(update={"revoked_at": START + 1, "version": 2})
     await users.key_written(revoked)
     await users.key_written(key)
-    assert await users.all_keys() == [revoked]
+    assert await HistoryAccounts(clickhouse).keys() == [revoked]

@@ -1,13 +1,16 @@
 """Users and keys over HTTP, on a real Redis and ClickHouse."""
 
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from redis.asyncio import Redis
 
+from backends.accounts import Accounts
 from backends.clickhouse import ClickHouse
 from contracts.api_keys import well_formed
+from generator.payloads import DeliveryData
+from generator.repository import HistoryRepository
 from generator.shipper import Shipper
 from tests.conftest import WaitUntil
 from tests.integration.conftest import Api
@@ -296,3 +299,16 @@ async def test_no_key_is_called_unknown_while_redis_has_lost_the_users(api: Api,
     await redis.flushdb()
     answer = await api.admin.get("/v1/me")
     assert answer.status_code == 503 and "Retry-After" in answer.headers
+
+
+async def test_a_deleted_users_last_webhooks_are_signed_though_redis_was_lost(api: Api, redis: Redis) -> None:
+    _, user_id = await api.user()
+    accounts = Accounts(api.scripts)
+    secret = (await accounts.user(UUID(user_id))).webhook_secret
+    assert (await api.admin.delete(f"/v1/users/{user_id}")).status_code == 204
+    await redis.flushdb()
+    api.app.state.bootstrap.prepared.clear()
+    await api.app.state.bootstrap.prepare()
+    data = DeliveryData(api.queue, HistoryRepository(api.clickhouse), accounts, api.app.state.links)
+    assert await data.webhook_secrets(UUID(user_id)) == [secret]
+    assert (await api.admin.get(f"/v1/users/{user_id}")).status_code == 404

@@ -29,16 +29,16 @@ class Accounts:
         return True
 
 
-class Repository:
+class History:
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
 
-    async def all_users(self) -> list[UserRow]:
+    async def users(self) -> list[UserRow]:
         if self.failures:
             raise self.failures.pop(0)
         return []
 
-    async def all_keys(self) -> list[KeyRow]:
+    async def keys(self) -> list[KeyRow]:
         return []
 
 
@@ -52,20 +52,20 @@ async def migrated() -> None:
 
 def a_bootstrap(
     accounts: Accounts,
-    repository: Repository,
+    history: History,
     migrate: Callable[[], Awaitable[None]] = migrated,
     require_safe_redis: Callable[[], Awaitable[None]] = safe,
 ) -> Bootstrap:
-    return Bootstrap(accounts, None, repository, migrate, "", require_safe_redis)  # type: ignore[arg-type]
+    return Bootstrap(accounts, None, history, migrate, "", require_safe_redis)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("failure", [HistoryUnavailable(), RuntimeError("a row that cannot be read")])
 async def test_a_rebuild_that_fails_is_tried_again_until_it_succeeds(failure: Exception) -> None:
-    accounts, repository = Accounts(), Repository(failure, failure)
-    bootstrap = a_bootstrap(accounts, repository)
+    accounts, history = Accounts(), History(failure, failure)
+    bootstrap = a_bootstrap(accounts, history)
     async with asyncio.timeout(10):
         await bootstrap.prepare()
-    assert bootstrap.prepared.is_set() and accounts.is_populated and repository.failures == []
+    assert bootstrap.prepared.is_set() and accounts.is_populated and history.failures == []
 
 
 async def test_nothing_is_prepared_on_a_redis_that_may_lose_what_it_confirms_until_it_is_mended() -> None:
@@ -78,7 +78,7 @@ async def test_nothing_is_prepared_on_a_redis_that_may_lose_what_it_confirms_unt
             raise flaws.pop(0)
 
     accounts = Accounts()
-    bootstrap = a_bootstrap(accounts, Repository(), require_safe_redis=judge)
+    bootstrap = a_bootstrap(accounts, History(), require_safe_redis=judge)
     with structlog.testing.capture_logs() as lines:
         async with asyncio.timeout(10):
             await bootstrap.prepare()
@@ -91,7 +91,7 @@ async def test_nothing_is_prepared_on_a_redis_that_may_lose_what_it_confirms_unt
 async def test_a_set_that_redis_has_lost_is_rebuilt_while_the_service_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap_module, "LOOK_S", 0.01)
     accounts = Accounts()
-    bootstrap = a_bootstrap(accounts, Repository())
+    bootstrap = a_bootstrap(accounts, History())
     task = asyncio.create_task(bootstrap.run())
     async with asyncio.timeout(10):
         await bootstrap.prepared.wait()
@@ -109,7 +109,7 @@ async def test_a_complete_set_does_not_wait_for_history() -> None:
 
     accounts = Accounts()
     accounts.is_populated = True
-    bootstrap = a_bootstrap(accounts, Repository(), migrate=away)
+    bootstrap = a_bootstrap(accounts, History(), migrate=away)
     task = asyncio.create_task(bootstrap.run())
     async with asyncio.timeout(10):
         await bootstrap.prepared.wait()
@@ -123,7 +123,7 @@ async def test_a_complete_set_is_served_while_history_hangs() -> None:
 
     accounts = Accounts()
     accounts.is_populated = True
-    bootstrap = a_bootstrap(accounts, Repository(), migrate=hangs)
+    bootstrap = a_bootstrap(accounts, History(), migrate=hangs)
     preparing = asyncio.create_task(bootstrap.prepare())
     async with asyncio.timeout(10):
         await bootstrap.prepared.wait()
@@ -138,7 +138,7 @@ async def test_it_is_known_after_the_first_try_whether_requests_can_be_served(fa
         if failure:
             raise failure
 
-    bootstrap = a_bootstrap(Accounts(), Repository(), require_safe_redis=judge)
+    bootstrap = a_bootstrap(Accounts(), History(), require_safe_redis=judge)
     preparing = asyncio.create_task(bootstrap.prepare())
     async with asyncio.timeout(10):
         await bootstrap.tried.wait()

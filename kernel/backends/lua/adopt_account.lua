@@ -16,11 +16,6 @@ local function adopt_key(user, digest)
   return 1
 end
 
-local function forget_keys(user)
-  for _, digest in ipairs(redis.call('HVALS', P .. 'user-keys:' .. user)) do redis.call('DEL', P .. 'key:' .. digest) end
-  redis.call('DEL', P .. 'user-keys:' .. user)
-end
-
 local function adopt_user(email, admin, deleted_ttl)
   local key = P .. 'user:' .. id
   local v = redis.call('HMGET', key, 'version', 'email_norm')

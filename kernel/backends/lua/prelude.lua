@@ -174,4 +174,10 @@ local function finish(id, status, at, detail)
   emit(id, status, at, detail)
 end
 
+-- A user's keys go with it.
+local function forget_keys(user)
+  for _, digest in ipairs(redis.call('HVALS', P .. 'user-keys:' .. user)) do redis.call('DEL', P .. 'key:' .. digest) end
+  redis.call('DEL', P .. 'user-keys:' .. user)
+end
+
 local TERMINAL = {completed = true, failed = true, cancelled = true}

@@ -21,8 +21,7 @@ redis.call('HSET', key, 'version', version + 1, 'row', ARGV[3], 'email_norm', AR
 redis.call(ARGV[6] == '1' and 'SADD' or 'SREM', P .. 'admins', id)
 if tonumber(ARGV[7]) > 0 then
   redis.call('DEL', email)
-  for _, digest in ipairs(redis.call('HVALS', P .. 'user-keys:' .. id)) do redis.call('DEL', P .. 'key:' .. digest) end
-  redis.call('DEL', P .. 'user-keys:' .. id)
+  forget_keys(id)
   redis.call('EXPIRE', key, ARGV[7])
 else
   redis.call('SET', email, id)

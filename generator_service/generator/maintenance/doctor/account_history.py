@@ -72,8 +72,8 @@ class AccountHistory:
                         yield Held(name, again or "", MODELS[kind].model_validate_json(row))
 
     async def _stored(self) -> Versions:
-        users = {str(row.user_id): row.version for row in await self._stores.history.users()}
-        return users | {str(row.key_id): row.version for row in await self._stores.history.keys()}
+        users = {str(row.user_id): row.version for row in await self._stores.history_accounts.users()}
+        return users | {str(row.key_id): row.version for row in await self._stores.history_accounts.keys()}
 
 
 def id_of(row: UserRow | KeyRow) -> str:

@@ -8,9 +8,8 @@ import re
 from collections.abc import AsyncIterator, Collection, Sequence
 from itertools import batched
 
-from backends.accounts import DELETED_TTL_S, active_admin
+from backends.accounts import forgotten
 from backends.template_store import TemplateStore
-from contracts.ids import now_ms
 from contracts.users import KeyRow, UserRow
 from generator.bundles import bundle_key, register
 from generator.maintenance.doctor.port import MENDED, Finding, Flaw
@@ -20,8 +19,6 @@ from generator.shipped import load_shipped
 STEP = 500
 VERSION = re.compile(r'"version":(\d+)')
 MARK = "populated"
-#: A deleted user is taken over only while its hash would not expire at this moment.
-RECENTLY_DELETED_MS = (DELETED_TTL_S - 86_400) * 1000
 
 
 class ServingSet:
@@ -42,8 +39,8 @@ class ServingSet:
         self._shipped = load_shipped()
 
     async def look(self, only: Collection[str] | None = None) -> AsyncIterator[Finding]:
-        self._users = {str(row.user_id): row for row in await self._stores.history.users()}
-        self._keys = {str(row.key_id): row for row in await self._stores.history.keys()}
+        self._users = {str(row.user_id): row for row in await self._stores.history_accounts.users()}
+        self._keys = {str(row.key_id): row for row in await self._stores.history_accounts.keys()}
         async for finding in self._look():
             if only is None or finding.subject in only:
                 yield finding
@@ -67,24 +64,15 @@ class ServingSet:
     async def _mend(self, finding: Finding) -> str:
         match finding.flaw:
             case "user":
-                await self._adopt_user(self._users[finding.subject])
+                await self._stores.accounts.adopt_user(self._users[finding.subject])
             case "key":
-                await self._adopt_key(self._keys[finding.subject])
+                await self._stores.accounts.adopt_key(self._keys[finding.subject])
             case "source":
                 if await self._stores.blobs.size(bundle_key(finding.subject)) is None:
                     return "it is no template that ships with Presswork: restore it from a backup"
             case "mark":
-                await self._stores.redis.mark_populated(now_ms())
+                await self._stores.accounts.mark_populated()
         return MENDED
-
-    async def _adopt_user(self, row: UserRow) -> None:
-        arguments = ("user", str(row.user_id), row.version, row.model_dump_json(), row.email_norm)
-        ttl_s = DELETED_TTL_S if row.deleted else 0
-        await self._stores.scripts.run("adopt_account", *arguments, int(active_admin(row)), ttl_s)
-
-    async def _adopt_key(self, row: KeyRow) -> None:
-        arguments = ("key", str(row.key_id), row.version, row.model_dump_json(), str(row.user_id), row.digest)
-        await self._stores.scripts.run("adopt_account", *arguments)
 
     async def _older_users(self) -> list[UserRow]:
         older = list[UserRow]()
@@ -121,9 +109,7 @@ class ServingSet:
 
 
 def _is_older(version: str | None, row: UserRow) -> bool:
-    if version is None and row.deleted:
-        return row.updated_at > now_ms() - RECENTLY_DELETED_MS
-    return int(version or 0) < row.version
+    return not forgotten(row) if version is None else int(version) < row.version
 
 
 def _version(row: str | None) -> int:

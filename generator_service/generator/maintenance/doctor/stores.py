@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from backends.accounts import Accounts
 from backends.blobs import BlobStore
 from backends.clickhouse import ClickHouse
+from backends.history_accounts import HistoryAccounts
 from backends.history_inspection import HistoryInspection
 from backends.inspection import Inspection
 from backends.queue import DocumentQueue
@@ -30,6 +32,14 @@ class Stores:
     @property
     def history(self) -> HistoryInspection:
         return HistoryInspection(self.clickhouse)
+
+    @property
+    def accounts(self) -> Accounts:
+        return Accounts(self.scripts)
+
+    @property
+    def history_accounts(self) -> HistoryAccounts:
+        return HistoryAccounts(self.clickhouse)
 
     @property
     def queue(self) -> DocumentQueue:
