@@ -19,6 +19,7 @@ import structlog
 
 from backends.blobs import BlobStore
 from backends.clickhouse import ClickHouse, RowsRefused
+from backends.event_line import document_event
 from backends.event_log import READ_STEP, Batch, Entries, Entry, EventLog
 from backends.faults import faultpoint
 from backends.read_back import ReadBack
@@ -26,7 +27,7 @@ from backends.role_lease import RoleLease
 from backends.scripts import Scripts
 from contracts.errors import PressworkError
 from contracts.ids import now_ms
-from generator.event_cargo import DOCUMENT, Cargo, document_and_seq, sort_cargo
+from generator.event_cargo import DOCUMENT, Cargo, sort_cargo
 from generator.input_keeper import InputKeeper
 
 log = structlog.get_logger(__name__)
@@ -305,7 +306,7 @@ class Shipper:
         if entry.kind != DOCUMENT:
             return
         with contextlib.suppress(ValueError, KeyError, TypeError):  # nobody knows whose row it was
-            await self._events.keep_back(*document_and_seq(entry.line))
+            await self._events.keep_back(*document_event(entry.line)[:2])
 
 
 async def _all(*parts: Coroutine[Any, Any, Any]) -> list[Any]:

@@ -8,9 +8,8 @@ from itertools import batched, groupby
 from typing import cast
 from uuid import UUID
 
-import orjson
-
-from backends.clickhouse import ClickHouse, Parameter
+from backends.clickhouse import ClickHouse, Parameter, Row
+from backends.event_line import document_event
 from backends.history import DOCUMENT_COLUMNS, ID_CLOCK_SLACK_MS, document_row
 from contracts.deliveries import Delivery, DeliveryAttempt
 from contracts.documents import DocumentRow
@@ -147,7 +146,6 @@ def _array(ids: Sequence[str]) -> str:
 
 def _identity(line: str) -> tuple[str, int]:
     try:
-        row = orjson.loads(line)
-        return str(row["document_id"]), int(row["seq"])
+        return document_event(line.encode())[:2]
     except (ValueError, KeyError, TypeError):
         return "", 0

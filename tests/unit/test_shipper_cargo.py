@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from backends.event_line import document_event
 from backends.event_log import Entries
 from contracts.ids import new_id
-from generator.event_cargo import Cargo, document_and_seq, sort_cargo
+from generator.event_cargo import Cargo, sort_cargo
 
 
 def cargo(*entries: tuple[str, str]) -> Cargo:
@@ -61,7 +62,7 @@ def test_a_line_as_the_queue_writes_it_is_understood_like_any_other_json(event: 
     for text in (compact, spaced):
         sorted_ = cargo(("d", text))
         assert sorted_.ended == {id_: 12}
-        assert document_and_seq(text.encode()) == (id_, 12)
+        assert document_event(text.encode()) == (id_, 12, event.encode(), b"cancelled")
         assert sorted_.begun == ({id_} if event in ("accepted", "retried") else set())
         assert sorted_.deleted == ({id_} if event == "deleted" else set())
 

@@ -3,16 +3,14 @@
 Checks read Redis, then the stream, then history: what has left one of them meanwhile is in the next.
 """
 
-import re
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import orjson
 
+from backends.event_line import document_event
 from generator.event_cargo import BEGINNINGS
 from generator.maintenance.doctor.stores import Stores
-
-DOCUMENT = re.compile(r'^\{"document_id":"([0-9a-f-]{36})".*?,"seq":(\d+),"event":"([a-z_]+)","at":', re.DOTALL)
 
 
 @dataclass
@@ -46,17 +44,11 @@ class Waiting:
             return
 
     def _note_document(self, line: str) -> None:
-        found = DOCUMENT.match(line)
-        id_, seq, event = found.groups() if found else _parsed(line)
-        self.documents.setdefault(id_, set()).add(int(seq))
-        if event.encode() in BEGINNINGS:
+        id_, seq, event, _ = document_event(line.encode())
+        self.documents.setdefault(id_, set()).add(seq)
+        if event in BEGINNINGS:
             self.begun.add(id_)
 
     def _note_account(self, row: dict[str, object], key: str) -> None:
         id_, version = str(row[key]), int(str(row["version"]))
         self.versions[id_] = max(version, self.versions.get(id_, 0))
-
-
-def _parsed(line: str) -> tuple[str, int, str]:
-    row = orjson.loads(line)
-    return str(row["document_id"]), int(row["seq"]), str(row["event"])
