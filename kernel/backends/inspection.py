@@ -100,12 +100,12 @@ class Inspection:
     async def events_waiting(self) -> int:
         return int(await ask(self._redis.xlen(f"{self._prefix}events")))
 
-    async def events(self, first: str = "-", last: str = "+") -> AsyncIterator[list[tuple[str, dict[str, str]]]]:
+    async def events(self) -> AsyncIterator[list[tuple[str, dict[str, str]]]]:
         """Read the waiting events, oldest first. Bytes that are no text are shown as such, not refused."""
         execute = cast(ReadStream, self._redis.execute_command)
-        start = first
+        start = "-"
         while True:
-            arguments = ("XRANGE", f"{self._prefix}events", start, last, "COUNT", STEP)
+            arguments = ("XRANGE", f"{self._prefix}events", start, "+", "COUNT", STEP)
             found = await ask(execute(*arguments, **{NEVER_DECODE: True}))
             if not found:
                 return

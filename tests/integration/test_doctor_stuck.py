@@ -119,11 +119,6 @@ async def never_leaves_redis(clinic: Clinic) -> None:
     assert await clinic.scripts.redis.persist(clinic.name(f"doc:{document_id}"))
 
 
-async def batch_without_its_events(clinic: Clinic) -> None:
-    mapping = {"token": "t", "first_id": "1-1", "last_id": "2-2", "count": "2"}
-    await clinic.scripts.redis.hset(clinic.name("ship"), mapping=mapping)
-
-
 async def memo_that_never_expires(clinic: Clinic) -> None:
     await clinic.scripts.redis.rpush(clinic.name("claim:request"), "x", "1")
 
@@ -180,7 +175,6 @@ DAMAGES: dict[Damage, dict[str, int]] = {
     counts_for_nobody: {"counters:open": 1},
     counts_leases_that_are_not: {"counters:running": 1},
     never_leaves_redis: {"settled:stays": 1},
-    batch_without_its_events: {"shipping:events_gone": 1},
     memo_that_never_expires: {"lifetimes:immortal": 1},
     email_free_to_be_taken: {"indices:email_unlisted": 1},
     email_of_nobody: {"indices:email_of_nobody": 1},
@@ -314,6 +308,12 @@ async def test_a_count_that_could_not_hear_every_change_is_no_count(
         await clinic.scripts.redis.client_kill_filter(_type="pubsub")
         await clinic.queue.cancel(doomed.document_id)
         return found
+
+    monkeypatch.setattr(OpenCount, "_unfinished", read_and_cut_off)
+    with pytest.raises(QueueUnavailable):
+        await OpenCount(clinic.scripts).compare()
+
+
 async def test_a_count_that_cannot_hear_any_more_says_why_at_once(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,12 +331,6 @@ async def test_a_count_that_cannot_hear_any_more_says_why_at_once(
         with pytest.raises(QueueUnavailable) as raised:
             await OpenCount(clinic.scripts).compare()
     assert raised.value.__cause__ is gone
-
-
-
-    monkeypatch.setattr(OpenCount, "_unfinished", read_and_cut_off)
-    with pytest.raises(QueueUnavailable):
-        await OpenCount(clinic.scripts).compare()
 
 
 async def test_of_two_doctors_that_count_only_one_corrects(clinic: Clinic) -> None:

@@ -18,7 +18,6 @@ from generator.maintenance.doctor.results import Results
 from generator.maintenance.doctor.schema import Schema
 from generator.maintenance.doctor.serving_set import ServingSet
 from generator.maintenance.doctor.settled import Settled
-from generator.maintenance.doctor.shipping import Shipping
 from generator.maintenance.doctor.stores import Stores
 from generator.maintenance.pruning import Pruning
 
@@ -27,7 +26,6 @@ def all_checks(stores: Stores, pruning: Pruning) -> list[Check]:
     """Return every check: first the schema and the users, which documents need; last what may be removed."""
     return [
         Schema(stores),
-        Shipping(stores),
         ServingSet(stores),
         Indices(stores),
         LostDocuments(stores),
