@@ -58,7 +58,11 @@ PROBLEMS: Mapping[str, Problem] = {
     "not_acceptable": Problem(406, "Not acceptable", "The Accept header asks for a type this operation cannot make."),
     "request_timeout": Problem(408, "Request timeout", "The request's body took too long to arrive."),
     "email_taken": Problem(409, "E-mail taken", "Another user has this e-mail address (case does not matter)."),
-    "last_admin": Problem(409, "Last admin", "The last active admin cannot be removed, suspended or demoted."),
+    "last_admin": Problem(
+        409,
+        "Last admin",
+        "The last active admin cannot be removed, suspended or demoted, nor its last valid key be revoked.",
+    ),
     "not_ready": Problem(409, "Not ready", "The document has not ended yet: wait for it or poll it."),
     "document_failed": Problem(
         409, "Document failed", "The document has no content, because it failed or was cancelled."

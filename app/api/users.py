@@ -117,7 +117,9 @@ async def list_keys(request: Request, user_id: UUID, query: Annotated[schemas.Pa
     return list_response(request, list(page), pager.cursor((id_ms(last), last) if last else None))
 
 
-@router.delete(USERS + "/{user_id:uuid}/keys/{key_id:uuid}", status_code=204, responses=errors("not_found"))
+@router.delete(
+    USERS + "/{user_id:uuid}/keys/{key_id:uuid}", status_code=204, responses=errors("not_found", "last_admin")
+)
 @allow("admin")
 async def revoke_key(request: Request, user_id: UUID, key_id: UUID, caller: Caller) -> Response:
     """Revoke a key: within a second it is refused everywhere."""

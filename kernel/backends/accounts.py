@@ -68,13 +68,19 @@ class Accounts:
             raise Conflict("last_admin", "This is the last active admin.", hint="Make another user admin first.")
 
     async def put_key(self, row: KeyRow, event: str, actor_id: UUID | None) -> bool:
-        """Write a key (`event`: key.created or key.revoked); False if a new key is known already. Raises NotFound."""
+        """Write a key (`event`: key.created or key.revoked); False if a new key is known already.
+
+        Raises NotFound, Conflict `last_admin` (the last valid key of the last active admin).
+        """
         line = KeyEvent(**row.model_dump(), event=event, at=now_ms(), actor_id=actor_id).model_dump_json()
         expected = "new" if event == "key.created" else "active"
         arguments = (str(row.key_id), str(row.user_id), row.digest, row.model_dump_json(), line, expected)
         answer = await self._scripts.run("key_put", *arguments)
         if answer == "missing":
             raise NotFound("user" if expected == "new" else "key")
+        if answer == "last_admin":
+            hint = "Make another key first."
+            raise Conflict("last_admin", "This is the last valid key of the last active admin.", hint=hint)
         return answer == "ok"
 
     async def keys(self, user_id: UUID) -> list[tuple[KeyRow, int | None]]:

@@ -1,10 +1,15 @@
 """Users in Redis: a change takes effect once, whatever the client repeats; what is lost comes back from history."""
 
+import asyncio
 from uuid import uuid4
+
+import pytest
 
 from backends.accounts import DELETED_TTL_S, Accounts
 from backends.scripts import Answer, Scripts
+from contracts.errors import Conflict
 from contracts.ids import new_id, now_ms
+from contracts.users import KeyRow
 from tests.integration.doctor_stage import a_key, a_user
 
 
@@ -64,3 +69,46 @@ async def test_what_redis_has_is_newer_than_history_and_stays(scripts: Scripts) 
     assert await accounts.user(user.user_id) == newer and await accounts.admins() == 0
     found = await accounts.authenticate(key.digest)
     assert found is not None and found[0].revoked_at is not None
+
+
+async def keys_of_the_only_admin(accounts: Accounts, count: int) -> list[KeyRow]:
+    admin = a_user(new_id(), "admin")
+    await accounts.put_user(admin, "user.created", None)
+    keys = [a_key(admin.user_id) for _ in range(count)]
+    for key in keys:
+        await accounts.put_key(key, "key.created", None)
+    return keys
+
+
+async def revoke(accounts: Accounts, key: KeyRow) -> bool:
+    revoked = key.model_copy(update={"version": key.version + 1, "revoked_at": now_ms()})
+    return await accounts.put_key(revoked, "key.revoked", None)
+
+
+async def test_the_last_admin_keeps_one_key_though_all_are_revoked_at_once(scripts: Scripts) -> None:
+    accounts = Accounts(scripts)
+    keys = await keys_of_the_only_admin(accounts, 5)
+    answers = await asyncio.gather(*(revoke(accounts, key) for key in keys), return_exceptions=True)
+    assert answers.count(True) == 4
+    assert [answer.code for answer in answers if isinstance(answer, Conflict)] == ["last_admin"]
+    assert len(await accounts.keys(keys[0].user_id)) == 1
+
+
+async def test_an_expired_key_is_no_other_key_of_the_last_admin_and_can_be_revoked(scripts: Scripts) -> None:
+    accounts = Accounts(scripts)
+    (valid,) = await keys_of_the_only_admin(accounts, 1)
+    expired = a_key(valid.user_id).model_copy(update={"expires_at": now_ms() - 1})
+    await accounts.put_key(expired, "key.created", None)
+    with pytest.raises(Conflict, match="last valid key"):
+        await revoke(accounts, valid)
+    assert await revoke(accounts, expired)
+    later = a_key(valid.user_id).model_copy(update={"expires_at": now_ms() + 60_000, "name": '"revoked_at":1'})
+    await accounts.put_key(later, "key.created", None)
+    assert await revoke(accounts, valid)
+
+
+async def test_of_two_admins_one_may_lose_all_its_keys(scripts: Scripts) -> None:
+    accounts = Accounts(scripts)
+    (key,) = await keys_of_the_only_admin(accounts, 1)
+    await keys_of_the_only_admin(accounts, 1)
+    assert await revoke(accounts, key)

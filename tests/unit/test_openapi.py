@@ -61,6 +61,11 @@ def test_a_document_request_may_fail_in_every_way_that_the_contract_names() -> N
     assert "queue_full" in codes(operation, "503") and "invalid_header" in codes(operation, "400")
 
 
+@pytest.mark.parametrize("name", ["change_user", "delete_user", "revoke_key"])
+def test_what_would_lock_everybody_out_may_be_refused(name: str) -> None:
+    assert "last_admin" in codes(OPERATIONS[name], "409")
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_operation_shows_an_example_of_all_it_takes_and_gives(name: str) -> None:
     for where, media_type, content in contents(OPERATIONS[name]):
