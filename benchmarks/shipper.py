@@ -23,6 +23,7 @@ from backends.migrations.runner import migrate
 from backends.redis import connect_redis
 from backends.role_lease import RoleLease
 from backends.scripts import Scripts
+from backends.serving import calm_collector
 from contracts.documents import DocumentRow, Result
 from contracts.ids import new_id, now_ms
 from generator.shipper import Shipper
@@ -152,6 +153,7 @@ async def measured(events: int, folder: Path, processes: Processes) -> dict[str,
 
 
 def main(events: int) -> None:
+    calm_collector()  # as the services do
     with tempfile.TemporaryDirectory(prefix="presswork-shipper-") as name:
         folder = Path(name)
         with (
