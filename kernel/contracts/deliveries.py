@@ -6,6 +6,9 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict
 
+from contracts.jobs import Callback
+from contracts.targets import BadTarget, Target
+
 WebhookType = str
 COMPLETED, FAILED, CANCELLED = "document.completed", "document.failed", "document.cancelled"
 
@@ -13,6 +16,14 @@ COMPLETED, FAILED, CANCELLED = "document.completed", "document.failed", "documen
 def webhook_id(document_id: UUID, run: int, type_: WebhookType) -> UUID:
     """Return the `webhook-id` of a run: UUIDv5(document, run, type), the same for every attempt and process."""
     return uuid5(document_id, f"{run}:{type_}")
+
+
+def shown_url(callback: str) -> str:
+    """Name a callback's receiver for logs and lists: without the query, which may hold a secret; or nothing."""
+    try:
+        return Target.parse(Callback.model_validate_json(callback).url).shown
+    except (BadTarget, ValueError):
+        return ""
 
 
 class DeliveryAttempt(BaseModel, frozen=True):

@@ -9,11 +9,10 @@ from uuid import UUID
 import structlog
 
 from backends.deliveries import LeasedDelivery
-from contracts.deliveries import DeliveryAttempt
+from contracts.deliveries import DeliveryAttempt, shown_url
 from contracts.documents import Delivery
 from contracts.errors import PermanentError, TransientError
 from contracts.jobs import Callback
-from contracts.targets import BadTarget, Target
 from contracts.views import JsonObject, delivery_view
 from contracts.webhooks import payload, sign
 from generator.delivery.dial import Answer
@@ -108,7 +107,7 @@ class Attempter:
             user_id=leased.user_id,
             run=leased.run,
             type=leased.type,
-            url=_shown(leased.callback),
+            url=shown_url(leased.callback),
             status=status,
             http_status=answer.http_status,
             duration_ms=answer.duration_ms,
@@ -130,11 +129,3 @@ class Attempter:
 def _so_far(leased: LeasedDelivery) -> JsonObject:
     """Show the delivery as its own body can know it: the attempts before this one, and nothing of a next one."""
     return delivery_view(Delivery(status="pending", attempts=leased.attempts))
-
-
-def _shown(callback: str) -> str:
-    """Name a receiver for logs and lists: without the query, which may hold a secret."""
-    try:
-        return Target.parse(Callback.model_validate_json(callback).url).shown
-    except (BadTarget, ValueError):
-        return ""

@@ -7,9 +7,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from itertools import batched
 from uuid import UUID
 
-from contracts.deliveries import DeliveryAttempt, webhook_id
-from contracts.jobs import Callback
-from contracts.targets import BadTarget, Target
+from contracts.deliveries import DeliveryAttempt, shown_url, webhook_id
 from generator.maintenance.doctor.port import MENDED, Finding, Flaw
 from generator.maintenance.doctor.stores import Stores
 from generator.maintenance.doctor.waiting import Waiting
@@ -85,16 +83,8 @@ def line_of(fields: dict[str, str]) -> DeliveryAttempt:
         user_id=UUID(fields["user"]),
         run=int(fields["run"]),
         type=fields["type"],
-        url=shown(fields["callback"]),
+        url=shown_url(fields["callback"]),
         status=fields["status"],
         at=created_at,
         created_at=created_at,
     )
-
-
-def shown(callback: str) -> str:
-    """Name a receiver without its query, which may hold a secret."""
-    try:
-        return Target.parse(Callback.model_validate_json(callback).url).shown
-    except (BadTarget, ValueError):
-        return ""
