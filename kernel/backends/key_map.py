@@ -33,6 +33,7 @@ KEY_MAP: dict[str, Lifetime] = {
     "claim:*": Lifetime.EXPIRES,
     "deliver_claim:*": Lifetime.EXPIRES,
     "role:*": Lifetime.EXPIRES,
+    "mended:*": Lifetime.EXPIRES,
     "session:*": Lifetime.EXPIRES,
     "login:*": Lifetime.EXPIRES,
     "events": Lifetime.PERMANENT,

@@ -86,6 +86,12 @@ async def test_what_cannot_be_mended_is_left_with_the_reason() -> None:
     assert "its input is gone" in report.as_text() and "for a person to look at" in report.as_text()
 
 
+async def test_what_was_left_is_not_tried_again_when_the_rest_is_looked_at() -> None:
+    check = Invented([[A, B], [A, B], [B], []], reasons={B: "somebody else is at it"})
+    assert counts(await examined(check)) == (2, 1, LEFT)
+    assert check.mended == [A, B]
+
+
 async def test_a_thing_that_is_seen_twice_in_one_look_counts_once() -> None:
     assert counts(await examined(Invented([[A, A], [A, A], []]))) == (1, 0, WELL)
 

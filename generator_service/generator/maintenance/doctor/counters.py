@@ -10,6 +10,8 @@ from backends.open_count import OpenCount
 from generator.maintenance.doctor.port import MENDED, Finding, Flaw
 from generator.maintenance.doctor.stores import Stores
 
+REFUSED = "another doctor is counting: look again"
+
 
 class Counters:
     name = "counters"
@@ -23,27 +25,26 @@ class Counters:
         self._stores = stores
         self._nonce = ""
         self._errors: dict[str, int] = {}
+        self._corrected: bool | None = None
 
     async def look(self, only: Collection[str] | None = None) -> AsyncIterator[Finding]:
         for lane, counted, true in await self._stores.redis.running("look"):
             # The difference only: the numbers themselves change from look to look.
             yield Finding("running", lane, f"{counted - true:+}")
         comparison = await OpenCount(self._stores.scripts).compare()
-        self._nonce, self._errors = comparison.nonce, comparison.errors
+        self._nonce, self._errors, self._corrected = comparison.nonce, comparison.errors, None
         for field, error in comparison.errors.items():
             yield Finding("open", field, f"{error:+}")
 
     async def mend(self, findings: Sequence[Finding]) -> list[str]:
         if any(finding.flaw == "running" for finding in findings):
             await self._stores.redis.running("mend")
-        fields = {finding.subject for finding in findings if finding.flaw == "open"}
-        refused = bool(fields) and not await self._correct()
-        return ["another doctor is counting: look again" if refused and f.flaw == "open" else MENDED for f in findings]
+        refused = any(finding.flaw == "open" for finding in findings) and not await self._correct()
+        return [REFUSED if refused and finding.flaw == "open" else MENDED for finding in findings]
 
     async def _correct(self) -> bool:
-        """Subtract what is too much. In one step, so all batches of findings after the first have nothing to do."""
-        if not self._errors:
-            return True
-        changes = [value for field, error in self._errors.items() for value in (field, -error)]
-        self._errors = {}
-        return await self._stores.scripts.run("check_open", "mend", self._nonce, *changes) == 1
+        """Subtract what is too much, in one step: its outcome is that of every batch of findings of this look."""
+        if self._corrected is None:
+            changes = [value for field, error in self._errors.items() for value in (field, -error)]
+            self._corrected = await self._stores.scripts.run("check_open", "mend", self._nonce, *changes) == 1
+        return self._corrected

@@ -90,8 +90,9 @@ class Doctor:
         """Look at what was mended once more: what is wrong now has been hidden by what was wrong before."""
         if not mended:
             return []
-        found = list(dict.fromkeys([finding async for finding in check.look(subjects(mended))]))
-        report.note_found([finding for finding in found if finding not in mended])
+        looked = [finding async for finding in check.look(subjects(mended))]
+        found = [finding for finding in dict.fromkeys(looked) if finding not in report.left]
+        report.note_found(found)
         return found
 
 
