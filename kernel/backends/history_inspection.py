@@ -12,7 +12,7 @@ from backends.clickhouse import ClickHouse, Parameter, Row
 from backends.event_line import document_event
 from backends.history import DOCUMENT_COLUMNS, ID_CLOCK_SLACK_MS, document_row
 from contracts.deliveries import Delivery, DeliveryAttempt
-from contracts.documents import DocumentRow
+from contracts.documents import FETCH_MS, DocumentRow
 from contracts.errors import HistoryUnavailable
 from contracts.ids import id_ms
 
@@ -34,7 +34,10 @@ PREWHERE created_at BETWEEN {{earliest:Int64}} AND {{latest:Int64}} AND document
 COMPLETED = f"""
 SELECT {DOCUMENT_COLUMNS} FROM documents FINAL
 PREWHERE created_at >= {{at:Int64}} AND (created_at, document_id) > ({{at:Int64}}, {{after:UUID}})
-WHERE status = 'completed' AND deleted = 0 AND (expires_at IS NULL OR expires_at > {{now:Int64}})
+WHERE status = 'completed' AND deleted = 0 AND (
+  expires_at IS NULL OR expires_at > {{now:Int64}} OR JSONExtractString(delivery, 'status') = 'pending'
+  OR (at > {{now:Int64}} - {FETCH_MS} AND JSONExtractString(delivery, 'status') IN ('delivered', 'dead'))
+)
 ORDER BY created_at, document_id LIMIT {PAGE}
 """
 
@@ -94,7 +97,7 @@ class HistoryInspection:
         return found
 
     async def completed(self, now: int) -> AsyncIterator[list[DocumentRow]]:
-        """Go through the completed documents that have not expired at `now` (epoch ms), oldest first."""
+        """Go through the completed documents whose bytes may be fetched at `now` (epoch ms), oldest first."""
         at, after = 0, str(UUID(int=0))
         while True:
             parameters: dict[str, Parameter] = {"at": at, "after": after, "now": now}

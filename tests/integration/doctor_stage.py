@@ -86,13 +86,13 @@ class Clinic:
         await self.queue.start([claim.ref])
         return claim
 
-    async def complete(self, **changes: object) -> UUID:
+    async def complete(self, expires_at: int | None = None, **changes: object) -> UUID:
         """Make a document, with its bytes."""
         claim = await self.start(**changes)
-        await self.end(claim)
+        await self.end(claim, expires_at)
         return claim.job.document_id
 
-    async def end(self, claim: Claim) -> None:
+    async def end(self, claim: Claim, expires_at: int | None = None) -> None:
         document_id, token = claim.ref
         key = result_key(document_id, token)
         await self.blobs.put(key, CONTENT)
@@ -100,7 +100,7 @@ class Clinic:
         result = Result(
             key=key, bytes=len(CONTENT), sha256=digest, pages=1, content_type="application/pdf", filename="a.pdf"
         )
-        await self.queue.complete([Completion(document_id, token, result, render_ms=3, expires_at=None)])
+        await self.queue.complete([Completion(document_id, token, result, render_ms=3, expires_at=expires_at)])
 
     # The servers
 

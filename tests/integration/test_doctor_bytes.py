@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from backends.deliveries import Deliveries
 from contracts.documents import DocumentRow, Status
 from contracts.errors import RateLimited
 from contracts.ids import new_id, now_ms
@@ -15,7 +16,8 @@ from generator.bundles import bundle_key
 from generator.maintenance.doctor.doctor import Doctor
 from generator.maintenance.doctor.results import NO_INPUT, NOT_ASKED, Results
 from generator.shipped import load_shipped
-from tests.integration.doctor_stage import HOUR_MS, Clinic, flaws, found_mended_and_gone
+from tests.integration.attempts import attempt_of
+from tests.integration.doctor_stage import HOOK, HOUR_MS, Clinic, flaws, found_mended_and_gone
 
 
 async def result_of(clinic: Clinic, document_id: UUID) -> str:
@@ -95,6 +97,25 @@ async def test_bytes_of_a_document_that_left_redis_are_looked_at_too(clinic: Cli
     await clinic.scripts.redis.delete(clinic.name(f"doc:{document_id}"), clinic.name(f"job:{document_id}"))
     assert flaws(await clinic.examine(rerender=True)) == {"results:missing": 1}
     assert (await made_again(clinic, document_id)).run == 2
+
+
+@pytest.mark.parametrize("settled", [False, True], ids=["pending", "just settled"])
+async def test_expired_bytes_that_a_receiver_may_still_fetch_are_looked_at(clinic: Clinic, settled: bool) -> None:
+    document_id = await clinic.complete(expires_at=now_ms() - 1000, callback=HOOK)
+    if settled:
+        deliveries = Deliveries(clinic.scripts)
+        (leased,) = (await deliveries.claim(1, room=1, loads={})).items
+        await deliveries.record(leased, attempt_of(leased))
+    await clinic.ship()
+    await damage(clinic, document_id, "missing")
+    assert flaws(await clinic.examine()) == {"results:missing": 1}
+
+
+async def test_bytes_that_nobody_may_fetch_any_more_are_no_loss(clinic: Clinic) -> None:
+    document_id = await clinic.complete(expires_at=now_ms() - 1000)
+    await clinic.ship()
+    await damage(clinic, document_id, "missing")
+    assert flaws(await clinic.examine()) == {}
 
 
 async def test_results_that_no_run_recorded_are_removed_once_they_are_old(clinic: Clinic) -> None:

@@ -65,7 +65,7 @@ class Results:
         """Tell whether a row is how the document stands now: history may be a little behind."""
         live = await self._stores.queue.live(row.document_id)
         newest = live or row
-        is_over = newest.deleted or (newest.expires_at is not None and newest.expires_at <= now_ms())
+        is_over = newest.deleted or (newest.bytes_until is not None and newest.bytes_until <= now_ms())
         return newest.result is not None and newest.result == row.result and not is_over
 
     async def _make_again(self, row: DocumentRow, lost_key: str) -> str:
