@@ -1,7 +1,8 @@
 """What the pruner removes and what it leaves, on real servers: whether Redis knows the document or history alone."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from redis.asyncio import Redis
@@ -13,8 +14,10 @@ from backends.scripts import Scripts
 from contracts.errors import HistoryUnavailable, QueueUnavailable
 from contracts.ids import new_id, now_ms
 from contracts.jobs import input_key, result_key
+from contracts.standing import Standing
 from generator.maintenance.pruning import pruning_over
 from generator.maintenance.retention import DAY_MS, HOUR_MS, Retention
+from generator.maintenance.standings import Standings
 from tests.integration.history_servers import Server, free_port, fresh_database, fresh_prefix
 from tests.integration.pruning_stage import HOOK, WEEK_MS, Stage, prune_with
 
@@ -75,6 +78,22 @@ async def test_a_zombies_bytes_go_and_the_recorded_ones_stay(stage: Stage, live:
         await stage.forget(one.job.document_id)
     assert await stage.prune(ahead_ms=HOUR_MS - 60_000) == set(), "too fresh to tell"
     assert await stage.prune(ahead_ms=LATER_MS) == {*zombies, cut_off}
+
+
+async def test_a_search_for_some_blobs_asks_about_no_others(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    claims = [await stage.start() for _ in range(2)]
+    zombies = [await stage.store(claim, token=claim.token + 1) for claim in claims]
+    for claim in claims:
+        await stage.complete(claim)
+    stage.ahead_ms, ask, asked = LATER_MS, Standings.of, set[UUID]()
+
+    async def noted(self: Standings, document_ids: Collection[UUID]) -> dict[UUID, Standing]:
+        asked.update(document_ids)
+        return await ask(self, document_ids)
+
+    monkeypatch.setattr(Standings, "of", noted)
+    found = [finding.blob.key async for step in stage.pruning().find({zombies[0]}) for finding in step]
+    assert (found, asked) == ([zombies[0]], {claims[0].job.document_id})
 
 
 async def test_an_earlier_runs_bytes_go_once_the_newer_run_has_ended(stage: Stage) -> None:

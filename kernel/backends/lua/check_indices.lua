@@ -17,7 +17,7 @@ local JUDGE = {
     return 'email_of_nobody'
   end,
   admin = function(id)
-    if is_user(id) then return '' end
+    if redis.call('SISMEMBER', P .. 'admins', id) == 0 or is_user(id) then return '' end
     if mend then redis.call('SREM', P .. 'admins', id) end
     return 'admin_of_nobody'
   end,

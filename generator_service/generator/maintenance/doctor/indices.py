@@ -27,17 +27,19 @@ class Indices:
         self._stores = stores
 
     async def look(self, only: Collection[str] | None = None) -> AsyncIterator[Finding]:
-        async for subjects in self._subjects():
-            chosen = [subject for subject in subjects if only is None or subject in only]
-            for subject, flaw in (await self._judge("look", chosen)).items():
+        async for subjects in self._subjects(only):
+            for subject, flaw in (await self._judge("look", subjects)).items():
                 yield Finding(flaw, subject)
 
     async def mend(self, findings: Sequence[Finding]) -> list[str]:
         await self._judge("mend", [finding.subject for finding in findings])
         return [MENDED for _ in findings]
 
-    async def _subjects(self) -> AsyncIterator[list[str]]:
-        """Go through e-mails, admins, keys and users, each as `<kind>:<name>`."""
+    async def _subjects(self, only: Collection[str] | None) -> AsyncIterator[list[str]]:
+        """Go through these, or through all e-mails, admins, keys and users, each as `<kind>:<name>`."""
+        if only is not None:
+            yield list(only)
+            return
         for kind in ("email", "key", "user"):
             async for names in self._stores.redis.names(f"{kind}:*"):
                 yield names

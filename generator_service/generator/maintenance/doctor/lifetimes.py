@@ -22,14 +22,21 @@ class Lifetimes:
         self._stores = stores
 
     async def look(self, only: Collection[str] | None = None) -> AsyncIterator[Finding]:
-        async for names in self._stores.redis.names("*"):
-            for finding in await self._judged([name for name in names if only is None or name in only]):
+        async for names in self._names(only):
+            for finding in await self._judged(names):
                 yield finding
 
     async def mend(self, findings: Sequence[Finding]) -> list[str]:
         for finding in findings:
             await self._stores.redis.limit_life(finding.subject, LIFE_S)
         return [MENDED for _ in findings]
+
+    async def _names(self, only: Collection[str] | None) -> AsyncIterator[list[str]]:
+        if only is not None:
+            yield list(only)
+            return
+        async for names in self._stores.redis.names("*"):
+            yield names
 
     async def _judged(self, names: Sequence[str]) -> list[Finding]:
         flaws = {name: flaw for name in names if (flaw := _suspicion(lifetime_of(name)))}

@@ -23,12 +23,11 @@ class Orphans:
 
     async def look(self, only: Collection[str] | None = None) -> AsyncIterator[Finding]:
         self._needless = {}
-        async for step in self._pruning.find():
+        async for step in self._pruning.find(only):
             for needless in step:
-                key = needless.blob.key
-                if needless.reason in self.flaws and (only is None or key in only):
-                    self._needless[key] = needless
-                    yield Finding(str(needless.reason), key, str(needless.blob.written_at))
+                if needless.reason in self.flaws:
+                    self._needless[needless.blob.key] = needless
+                    yield Finding(str(needless.reason), needless.blob.key, str(needless.blob.written_at))
 
     async def mend(self, findings: Sequence[Finding]) -> list[str]:
         await self._pruning.remove([self._needless[finding.subject] for finding in findings])
