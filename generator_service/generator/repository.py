@@ -2,15 +2,14 @@
 outlive them there, and their bytes do.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
 
-from backends.clickhouse import ClickHouse, Parameter, Row
-from backends.history import ID_CLOCK_SLACK_MS, document_history
+from backends.clickhouse import ClickHouse, Parameter, Row, array
+from backends.history import document_history, window
 from contracts.documents import DeliveryStatus, DocumentRow, Status
-from contracts.ids import id_ms
 from contracts.standing import Standing
 
 # What ended is counted when it ended, so that a minute's numbers are final once the minute is over. Documents that wait
@@ -93,24 +92,14 @@ class HistoryRepository:
 
     async def standings(self, document_ids: Collection[UUID]) -> dict[UUID, Standing]:
         """Return how documents stand by their newest rows; those that are not there are left out."""
-        parameters: dict[str, Parameter] = {
-            "ids": _array(map(str, document_ids)),
-            "earliest": id_ms(min(document_ids)) - ID_CLOCK_SLACK_MS,
-            "latest": id_ms(max(document_ids)) + ID_CLOCK_SLACK_MS,
-        }
-        rows = await self._clickhouse.rows(STANDINGS, parameters)
+        rows = await self._clickhouse.rows(STANDINGS, window(document_ids))
         return {UUID(str(row["document_id"])): _standing(row) for row in rows}
 
     async def pinned_templates(self, digests: Collection[str], since_ms: int) -> set[str]:
         """Pick the digests that documents are made from which have not ended, or not before a moment."""
-        parameters: dict[str, Parameter] = {"digests": _array(digests), "since": since_ms}
+        parameters: dict[str, Parameter] = {"digests": array(digests), "since": since_ms}
         rows = await self._clickhouse.rows(PINNED_TEMPLATES, parameters, timeout_s=PINNED_TIMEOUT_S)
         return {str(row["template_sha256"]) for row in rows}
-
-
-def _array(values: Iterable[str]) -> str:
-    """Write ids or digests, which need no escapes, as an array parameter."""
-    return "[" + ",".join(f"'{value}'" for value in values) + "]"
 
 
 def _standing(row: Row) -> Standing:

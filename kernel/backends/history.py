@@ -3,11 +3,12 @@
 What both services read; their own questions are in their repositories.
 """
 
+from collections.abc import Collection
 from uuid import UUID
 
 import orjson
 
-from backends.clickhouse import ClickHouse, Parameter, Row
+from backends.clickhouse import ClickHouse, Parameter, Row, array
 from contracts.documents import DocumentRow
 from contracts.ids import id_ms
 
@@ -45,5 +46,14 @@ async def document_history(clickhouse: ClickHouse, document_id: UUID) -> list[Do
 
 def around(document_id: UUID) -> dict[str, Parameter]:
     """Return `id`, `earliest` and `latest`: the id says when it was made, which is what the tables are sorted by."""
-    made = id_ms(document_id)
-    return {"id": str(document_id), "earliest": made - ID_CLOCK_SLACK_MS, "latest": made + ID_CLOCK_SLACK_MS}
+    return {"id": str(document_id), **_span([document_id])}
+
+
+def window(ids: Collection[UUID]) -> dict[str, Parameter]:
+    """Return `ids`, `earliest` and `latest` of several, at least one."""
+    return {"ids": array(ids), **_span(ids)}
+
+
+def _span(ids: Collection[UUID]) -> dict[str, Parameter]:
+    made = [id_ms(id_) for id_ in ids]
+    return {"earliest": min(made) - ID_CLOCK_SLACK_MS, "latest": max(made) + ID_CLOCK_SLACK_MS}

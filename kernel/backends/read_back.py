@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 import structlog
 
-from backends.clickhouse import ClickHouse, Parameter
+from backends.clickhouse import ClickHouse, Parameter, array
 from contracts.errors import HistoryUnavailable
 
 log = structlog.get_logger(__name__)
@@ -130,9 +130,7 @@ def key_of(table: str, line: bytes) -> Key | None:
 
 
 def _parameters(keys: Sequence[Key]) -> dict[str, Parameter]:
-    times = ",".join(sorted({str(key[0]) for key in keys}))
-    ids = ",".join(sorted({f"'{key[1]}'" for key in keys}))
-    return {"times": f"[{times}]", "ids": f"[{ids}]"}
+    return {"times": array({key[0] for key in keys}), "ids": array({key[1] for key in keys})}
 
 
 def _digest(lines: Sequence[bytes]) -> str:
