@@ -9,11 +9,10 @@ from typing import cast
 from uuid import UUID
 
 from redis.client import NEVER_DECODE
-from redis.exceptions import RedisError
 
 from backends.blobs import BlobStore
+from backends.redis import ask
 from backends.scripts import Scripts
-from contracts.errors import QueueUnavailable
 from contracts.jobs import input_key
 
 #: Jobs read at a time (each may have a megabyte), and how many bytes are gathered for one sync of the disk.
@@ -50,27 +49,21 @@ class InputKeeper:
         await self._blobs.put_many({_key(id_): job for id_, job in jobs.items()})
         # Whose data was deleted while we copied it? A deletion that came first must not be undone.
         for step in batched(jobs, STEP):
-            if await self._ask(self._redis.exists(*self._names(step))) < len(step):
+            if await ask(self._redis.exists(*self._names(step))) < len(step):
                 await self.drop([id_ for id_ in step if await self._is_deleted(id_)])
         return len(jobs)
 
     async def _is_deleted(self, document_id: str) -> bool:
         """Tell whether a document was deleted. That its job has gone says less: it may have left Redis in time."""
         deleted = self._redis.hget(f"{self._prefix}doc:{document_id}", "deleted")
-        return await self._ask(cast(Awaitable[str | None], deleted)) == "1"
+        return await ask(cast(Awaitable[str | None], deleted)) == "1"
 
     async def _read(self, ids: Sequence[str]) -> list[bytes | None]:
         execute = cast(Callable[..., Awaitable[list[bytes | None]]], self._redis.execute_command)
-        return await self._ask(execute("MGET", *self._names(ids), **{NEVER_DECODE: True}))
+        return await ask(execute("MGET", *self._names(ids), **{NEVER_DECODE: True}))
 
     def _names(self, ids: Iterable[str]) -> list[str]:
         return [f"{self._prefix}job:{id_}" for id_ in ids]
-
-    async def _ask[T](self, question: Awaitable[T]) -> T:
-        try:
-            return await question
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
 
 
 def _key(document_id: str) -> str:

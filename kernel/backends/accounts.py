@@ -6,9 +6,8 @@ ClickHouse keeps the same rows (write-through, and the event stream behind it); 
 from typing import cast
 from uuid import UUID
 
-from redis.exceptions import RedisError
-
 from backends.faults import faultpoint
+from backends.redis import ask
 from backends.scripts import Scripts
 from contracts.errors import Conflict, NotFound, QueueUnavailable, VersionMismatch
 from contracts.ids import new_id, now_ms
@@ -36,10 +35,7 @@ class Accounts:
         return row
 
     async def user_or_deleted(self, user_id: UUID) -> UserRow | None:
-        try:
-            text = await self._redis.hget(f"{self._prefix}user:{user_id}", "row")
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        text = await ask(self._redis.hget(f"{self._prefix}user:{user_id}", "row"))
         return None if text is None else UserRow.model_validate_json(text)
 
     async def put_user(self, row: UserRow, event: str, actor_id: UUID | None) -> None:
@@ -85,14 +81,11 @@ class Accounts:
 
     async def keys(self, user_id: UUID) -> list[tuple[KeyRow, int | None]]:
         """Read a user's keys that are not revoked, newest first, each with when it was last used (epoch ms)."""
-        try:
-            digests = cast(list[str], await self._redis.hvals(f"{self._prefix}user-keys:{user_id}"))
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for digest in digests:
-                    pipe.hmget(f"{self._prefix}key:{digest}", "row", "used_at")
-                found = await pipe.execute()
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        digests = cast(list[str], await ask(self._redis.hvals(f"{self._prefix}user-keys:{user_id}")))
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for digest in digests:
+                pipe.hmget(f"{self._prefix}key:{digest}", "row", "used_at")
+            found = await ask(pipe.execute())
         rows = [(KeyRow.model_validate_json(row), int(used) if used else None) for row, used in found if row]
         return sorted((pair for pair in rows if pair[0].revoked_at is None), key=lambda pair: pair[0].key_id.hex)[::-1]
 
@@ -114,25 +107,16 @@ class Accounts:
 
     async def user_by_email(self, email_norm: str) -> UserRow | None:
         """Find a user by its normalised e-mail address."""
-        try:
-            user_id = cast(str | None, await self._redis.get(f"{self._prefix}email:{email_norm}"))
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        user_id = cast(str | None, await ask(self._redis.get(f"{self._prefix}email:{email_norm}")))
         return None if user_id is None else await self.user_or_deleted(UUID(user_id))
 
     async def admins(self) -> int:
         """Count the active admins."""
-        try:
-            return int(await self._redis.scard(f"{self._prefix}admins"))
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        return int(await ask(self._redis.scard(f"{self._prefix}admins")))
 
     async def populated(self) -> bool:
         """Tell whether this Redis holds the complete set."""
-        try:
-            return bool(await self._redis.exists(f"{self._prefix}populated"))
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        return bool(await ask(self._redis.exists(f"{self._prefix}populated")))
 
     async def populate(self, users: list[UserRow], keys: list[KeyRow]) -> None:
         """Bring users and keys back from history, then mark the set complete. What is here is newer, and stays."""
@@ -155,10 +139,7 @@ class Accounts:
 
     async def mark_populated(self) -> None:
         """Say that the set is complete."""
-        try:
-            await self._redis.set(f"{self._prefix}populated", now_ms())
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        await ask(self._redis.set(f"{self._prefix}populated", now_ms()))
 
 
 def active_admin(row: UserRow) -> bool:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 from uuid import UUID, uuid4
 
-from redis.exceptions import RedisError
-
+from backends.redis import ask
 from backends.scripts import Answer, Scripts
 from contracts.deliveries import Delivery, DeliveryAttempt, webhook_id
 from contracts.errors import QueueUnavailable
@@ -119,13 +118,10 @@ class Deliveries:
     async def live(self, document_id: UUID, run: int) -> LiveDelivery | None:
         """Read how a delivery stands; None if Redis does not have it (any more)."""
         member, prefix = f"{document_id}:{run}", self._scripts.prefix
-        try:
-            async with self._scripts.redis.pipeline(transaction=True) as pipe:
-                pipe.hmget(f"{prefix}delivery:{member}", ["status", "due_at", "leased_until", "created_at"])
-                pipe.zscore(f"{prefix}due", member)
-                (status, due_at, leased_until, created_at), score = await pipe.execute()
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        async with self._scripts.redis.pipeline(transaction=True) as pipe:
+            pipe.hmget(f"{prefix}delivery:{member}", ["status", "due_at", "leased_until", "created_at"])
+            pipe.zscore(f"{prefix}due", member)
+            (status, due_at, leased_until, created_at), score = await ask(pipe.execute())
         if status != "pending":
             return None if status is None else LiveDelivery(status, None)
         # While it is leased the score is the lease's end; in a lane it has none.
@@ -160,10 +156,7 @@ class Deliveries:
 
     async def wait(self, timeout_s: float = 1.0) -> None:
         """Wait until a new delivery is due, or the timeout (at most 1 s: the client's socket timeout is 5 s)."""
-        try:
-            await self._scripts.redis.brpop([f"{self._scripts.prefix}wake:deliver"], timeout=timeout_s)
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        await ask(self._scripts.redis.brpop([f"{self._scripts.prefix}wake:deliver"], timeout=timeout_s))
 
     def _now(self) -> int | str:
         return self._clock() if self._clock else ""

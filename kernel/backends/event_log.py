@@ -13,8 +13,8 @@ from uuid import uuid4
 import structlog
 from redis.asyncio import Redis
 from redis.client import NEVER_DECODE
-from redis.exceptions import RedisError
 
+from backends.redis import ask
 from backends.scripts import Scripts
 from contracts.errors import QueueUnavailable
 from contracts.ids import now_ms
@@ -168,10 +168,7 @@ class EventLog:
 
     async def length(self) -> int:
         """Count the events that wait."""
-        try:
-            return await self._redis.xlen(self._stream)
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        return await ask(self._redis.xlen(self._stream))
 
     async def newest_id(self) -> bytes | None:
         """Return the id of the newest event that waits; None if none does."""
@@ -192,10 +189,7 @@ class EventLog:
 
         A batch whose rows have changed is given up: its token stood for others.
         """
-        try:
-            state = cast(dict[str, str], await self._redis.hgetall(self._ship))
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        state = cast(dict[str, str], await ask(self._redis.hgetall(self._ship)))
         stored = state["stored"].encode() if "stored" in state else None
         return (await self._in_flight(state, stored) if "token" in state else None), stored
 
@@ -232,10 +226,7 @@ class EventLog:
     async def _ask(self, command: str, first: bytes, last: bytes, count: int) -> list[RawEntry]:
         # Bytes as they are: decoding and encoding 32 MB of lines again would cost more than reading them.
         execute = cast(ExecuteCommand, self._reader.execute_command)
-        try:
-            return await execute(command, self._stream, first, last, "COUNT", count, **{NEVER_DECODE: True})
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        return await ask(execute(command, self._stream, first, last, "COUNT", count, **{NEVER_DECODE: True}))
 
 
 def _as_read(answer: object, **_: object) -> object:

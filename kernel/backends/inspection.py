@@ -8,10 +8,9 @@ from itertools import batched
 from typing import Literal, cast
 
 from redis.client import NEVER_DECODE
-from redis.exceptions import RedisError
 
+from backends.redis import ask
 from backends.scripts import Scripts
-from contracts.errors import QueueUnavailable
 
 ReadStream = Callable[..., Awaitable[list[tuple[bytes, dict[bytes, bytes]]]]]
 Mode = Literal["look", "mend"]
@@ -168,11 +167,3 @@ class Inspection:
 
 def _text(fields: Mapping[bytes, bytes]) -> dict[str, str]:
     return {name.decode(errors="replace"): value.decode(errors="backslashreplace") for name, value in fields.items()}
-
-
-async def ask[T](question: Awaitable[T]) -> T:
-    """Await an answer of Redis. Raises QueueUnavailable when there is none."""
-    try:
-        return await question
-    except (RedisError, OSError) as error:
-        raise QueueUnavailable() from error

@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 
 import structlog
 from pydantic import ValidationError
-from redis.exceptions import RedisError
 
 from backends.admission import QueueLimits, refusal
 from backends.document_hash import (
@@ -23,9 +22,10 @@ from backends.document_hash import (
     rows_of,
 )
 from backends.faults import faultpoint
+from backends.redis import ask
 from backends.scripts import Scripts
 from contracts.documents import DocumentRow, Result, Status, head_fragment
-from contracts.errors import Conflict, DocumentError, IdempotencyMismatch, NotFound, QueueUnavailable
+from contracts.errors import Conflict, DocumentError, IdempotencyMismatch, NotFound
 from contracts.ids import now_ms
 from contracts.jobs import MAX_CRASHES, GenerationJob
 
@@ -180,23 +180,17 @@ class DocumentQueue:
         unsettled = [row.document_id for row in rows if row.delivery.status == "pending"]
         if not unsettled:
             return list(rows)
-        try:
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for document_id in unsettled:
-                    pipe.hmget(f"{self._prefix}doc:{document_id}", *DELIVERY_FIELDS)
-                answers = cast(list[list[str | None]], await pipe.execute())
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for document_id in unsettled:
+                pipe.hmget(f"{self._prefix}doc:{document_id}", *DELIVERY_FIELDS)
+            answers = cast(list[list[str | None]], await ask(pipe.execute()))
         live = dict(
             zip(unsettled, (dict(zip(DELIVERY_FIELDS, answer, strict=True)) for answer in answers), strict=True)
         )
         return [delivery_updated(row, live.get(row.document_id, {})) for row in rows]
 
     async def _fields(self, document_id: UUID) -> dict[str, str]:
-        try:
-            return cast(dict[str, str], await self._redis.hgetall(f"{self._prefix}doc:{document_id}"))
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        return cast(dict[str, str], await ask(self._redis.hgetall(f"{self._prefix}doc:{document_id}")))
 
     async def cancel(self, document_id: UUID) -> None:
         """End a run as cancelled. Raises NotFound, or Conflict `already_ended`."""
@@ -234,10 +228,7 @@ class DocumentQueue:
 
     async def job(self, document_id: UUID) -> GenerationJob | None:
         """Read a live document's job; None if Redis does not have it (any more)."""
-        try:
-            text = await self._redis.get(f"{self._prefix}job:{document_id}")
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        text = await ask(self._redis.get(f"{self._prefix}job:{document_id}"))
         return None if text is None else GenerationJob.model_validate_json(text)
 
     async def restore(self, row: DocumentRow, job: GenerationJob | None, *, ttl_s: int = 3600) -> None:
@@ -298,10 +289,7 @@ class DocumentQueue:
 
     async def wait_for_work(self, timeout_s: float = 1) -> None:
         """Block until something was queued, or the timeout."""
-        try:
-            await self._redis.brpop([f"{self._prefix}wake:render"], timeout=timeout_s)
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        await ask(self._redis.brpop([f"{self._prefix}wake:render"], timeout=timeout_s))
 
     # The maintenance loops' side
 
@@ -317,10 +305,7 @@ class DocumentQueue:
 
     async def clock_ms(self) -> int:
         """Read the server's clock (epoch ms), by which leases run."""
-        try:
-            seconds, microseconds = await self._redis.time()
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        seconds, microseconds = await ask(self._redis.time())
         return seconds * 1000 + microseconds // 1000
 
     async def oldest_ms(self, lanes: int = 200) -> int | None:
@@ -333,14 +318,11 @@ class DocumentQueue:
 
     async def lengths(self) -> dict[str, int]:
         """Count documents: open in all, leased (claimed or rendering), delayed or scheduled."""
-        try:
-            async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.hget(f"{self._prefix}open", "all")
-                pipe.zcard(f"{self._prefix}leases")
-                pipe.zcard(f"{self._prefix}delayed")
-                total, leased, delayed = await pipe.execute()
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hget(f"{self._prefix}open", "all")
+            pipe.zcard(f"{self._prefix}leases")
+            pipe.zcard(f"{self._prefix}delayed")
+            total, leased, delayed = await ask(pipe.execute())
         total = int(total or 0)
         return {"open": total, "leased": leased, "delayed": delayed, "waiting": max(0, total - leased - delayed)}
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from redis.exceptions import RedisError, WatchError
 
+from backends.redis import ask
 from backends.scripts import Scripts
 from contracts.errors import QueueUnavailable
 from contracts.templates import TemplateHead
@@ -25,10 +26,7 @@ class TemplateStore:
 
     async def visible_to(self, user_id: UUID | None) -> list[TemplateHead]:
         """List the templates that a user may use (None: every one), by name."""
-        try:
-            texts = await self._redis.hvals(self._key)
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        texts = await ask(self._redis.hvals(self._key))
         heads = [TemplateHead.model_validate_json(text) for text in texts]
         seen = [head for head in heads if user_id is None or head.visibility == "shared" or head.owner_id == user_id]
         return sorted(seen, key=lambda head: head.name)
@@ -46,20 +44,14 @@ class TemplateStore:
         return head
 
     async def _find(self, name: str, user_id: UUID) -> TemplateHead | None:
-        try:
-            found = await self._redis.hmget(self._key, [f"{user_id}/{name}", f"/{name}"])
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        found = await ask(self._redis.hmget(self._key, [f"{user_id}/{name}", f"/{name}"]))
         own, shared = cast(list[str | None], found)
         text = own or shared
         return None if text is None else TemplateHead.model_validate_json(text)
 
     async def shipped(self, count: int) -> bool:
         """Tell whether Redis knows at least so many templates."""
-        try:
-            return await self._redis.hlen(self._key) >= count
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        return await ask(self._redis.hlen(self._key)) >= count
 
     async def ship(self, head: TemplateHead) -> None:
         """Register a template that ships with the product; one that is known as it is changes nothing.

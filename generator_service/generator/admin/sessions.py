@@ -10,12 +10,10 @@ import secrets
 from dataclasses import dataclass
 from typing import cast
 
-from redis.exceptions import RedisError
-
 from backends.accounts import Accounts
+from backends.redis import ask
 from backends.scripts import Scripts
 from contracts.api_keys import digest
-from contracts.errors import QueueUnavailable
 from contracts.ids import now_ms
 from contracts.secrets import derive
 from contracts.users import KeyRow, UserRow
@@ -60,18 +58,12 @@ class Sessions:
             return None
         await self._count(address, -1)  # only failures count
         cookie = secrets.token_urlsafe(32)
-        try:
-            await self._redis.set(self._name(cookie), key_digest, ex=self.ttl_s)
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        await ask(self._redis.set(self._name(cookie), key_digest, ex=self.ttl_s))
         return cookie
 
     async def open(self, cookie: str) -> Session | None:
         """Find the session of a cookie; None if it has ended or its key is no longer an active admin's."""
-        try:
-            key_digest = cast(str | None, await self._redis.get(self._name(cookie)))
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        key_digest = cast(str | None, await ask(self._redis.get(self._name(cookie))))
         if key_digest is None:
             return None
         admin = await self._admin(key_digest)
@@ -79,10 +71,7 @@ class Sessions:
 
     async def logout(self, cookie: str) -> None:
         """End a session everywhere."""
-        try:
-            await self._redis.delete(self._name(cookie))
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        await ask(self._redis.delete(self._name(cookie)))
 
     def csrf(self, cookie: str) -> str:
         """Return the token that proves a form was made for this session."""
@@ -95,13 +84,10 @@ class Sessions:
     async def _count(self, address: str, change: int) -> int:
         """Count an attempt before it is judged: many at once must not slip through together."""
         name = f"{self._prefix}login:{address}"
-        try:
-            async with self._redis.pipeline() as pipe:
-                pipe.incrby(name, change)
-                pipe.expire(name, WINDOW_S, nx=True)
-                return int((await pipe.execute())[0])
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable() from error
+        async with self._redis.pipeline() as pipe:
+            pipe.incrby(name, change)
+            pipe.expire(name, WINDOW_S, nx=True)
+            return int((await ask(pipe.execute()))[0])
 
     def _name(self, cookie: str) -> str:
         return f"{self._prefix}session:{hashlib.sha256(cookie.encode(errors='replace')).hexdigest()}"
