@@ -16,7 +16,6 @@ ReadStream = Callable[..., Awaitable[list[tuple[bytes, dict[bytes, bytes]]]]]
 Mode = Literal["look", "mend"]
 Ring = Literal["interactive", "normal", "batch", "deliver"]
 RINGS: tuple[Ring, ...] = ("interactive", "normal", "batch", "deliver")
-PRIORITIES: tuple[Ring, ...] = ("interactive", "normal", "batch")
 
 #: Keys per SCAN and entries per range: about a millisecond of the server's time.
 STEP = 1_000
@@ -72,6 +71,15 @@ class Inspection:
             end -= STEP
             if len(values) < STEP:
                 return
+
+    async def waiting(self, lanes: str) -> frozenset[str]:
+        """Read all lanes of this pattern: to search each member in its lane would take the square of their length."""
+        found = set[str]()
+        async for names in self.names(lanes):
+            for name in names:
+                async for members in self.list_backwards(name):
+                    found.update(members)
+        return frozenset(found)
 
     async def sorted_set(self, name: str) -> AsyncIterator[list[str]]:
         """Go through the members of a sorted set."""

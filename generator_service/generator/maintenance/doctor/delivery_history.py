@@ -8,6 +8,7 @@ from itertools import batched
 from uuid import UUID
 
 from contracts.deliveries import DeliveryAttempt, shown_url, webhook_id
+from generator.maintenance.doctor.document_history import chosen
 from generator.maintenance.doctor.port import MENDED, Finding, Flaw
 from generator.maintenance.doctor.stores import Stores
 from generator.maintenance.doctor.waiting import Waiting
@@ -49,7 +50,7 @@ class DeliveryHistory:
 
     async def _unknown(self, only: Collection[str] | None) -> AsyncIterator[tuple[str, dict[str, str]]]:
         """Go through the deliveries of Redis that history has no line of at this moment."""
-        async for members in self._members(only):
+        async for members in chosen(self._stores, only, "delivery"):
             for step in batched(members, STEP):
                 hashes = await self._stores.redis.hashes([f"delivery:{member}" for member in step])
                 whole = {m: fields for m, fields in zip(step, hashes, strict=True) if all(n in fields for n in NEEDED)}
@@ -59,13 +60,6 @@ class DeliveryHistory:
                 for member, fields in whole.items():
                     if delivery_id(fields) not in known:
                         yield member, fields
-
-    async def _members(self, only: Collection[str] | None) -> AsyncIterator[Sequence[str]]:
-        if only is not None:
-            yield list(only)
-            return
-        async for members in self._stores.redis.ids("delivery"):
-            yield members
 
 
 def delivery_id(fields: dict[str, str]) -> UUID:

@@ -19,7 +19,7 @@ class DeliveryPlaces:
             for finding in await self._judged(list(only)):
                 yield finding
             return
-        waiting = await self._waiting()
+        waiting = await self._stores.redis.waiting("deliver_lane:*")
         async for members in self._stores.redis.ids("delivery"):
             for finding in await self._judged([member for member in members if member not in waiting]):
                 yield finding
@@ -31,12 +31,3 @@ class DeliveryPlaces:
     async def _judged(self, members: Sequence[str]) -> list[Finding]:
         found = await self._stores.redis.deliveries("look", members)
         return [Finding(flaw, member) for member, flaw in found.items()]
-
-    async def _waiting(self) -> frozenset[str]:
-        """Read all receivers' lanes: to search each webhook in its lane would take the square of their length."""
-        found = set[str]()
-        async for lanes in self._stores.redis.names("deliver_lane:*"):
-            for lane in lanes:
-                async for members in self._stores.redis.list_backwards(lane):
-                    found.update(members)
-        return frozenset(found)

@@ -80,12 +80,12 @@ class DocumentHistory:
         return False
 
 
-async def chosen(stores: Stores, only: Collection[str] | None) -> AsyncIterator[Sequence[str]]:
-    """Go through these documents, or through all that Redis has."""
+async def chosen(stores: Stores, only: Collection[str] | None, kind: str = "doc") -> AsyncIterator[Sequence[str]]:
+    """Go through these documents, or whatever `kind` is, or through all that Redis has."""
     if only is not None:
         yield list(only)
         return
-    async for ids in stores.redis.ids("doc"):
+    async for ids in stores.redis.ids(kind):
         yield ids
 
 

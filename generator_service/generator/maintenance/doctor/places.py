@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Sequence
 
-from backends.inspection import PRIORITIES, Mode
+from backends.inspection import Mode
 from generator.maintenance.doctor.document_history import chosen
 from generator.maintenance.doctor.port import MENDED, Finding, Flaw
 from generator.maintenance.doctor.stores import Stores
@@ -26,7 +26,7 @@ class Places:
         self._stores = stores
 
     async def look(self, only: Collection[str] | None = None) -> AsyncIterator[Finding]:
-        waiting = frozenset[str]() if only is not None else await self._waiting()
+        waiting = frozenset[str]() if only is not None else await self._stores.redis.waiting("lane:*")
         async for ids in chosen(self._stores, only):
             for id_, flaw in (await self._judge("look", ids, waiting)).items():
                 yield Finding(flaw, id_)
@@ -48,13 +48,3 @@ class Places:
                 unknown = [id_ for id_, is_known in zip(ids, known, strict=True) if not is_known]
                 for id_, flaw in (await self._judge("look", unknown)).items():
                     yield Finding(flaw, id_)
-
-    async def _waiting(self) -> frozenset[str]:
-        """Read all lanes: to search each document in its lane would take the square of their length."""
-        found = set[str]()
-        for priority in PRIORITIES:
-            async for lanes in self._stores.redis.names(f"lane:{priority}:*"):
-                for lane in lanes:
-                    async for ids in self._stores.redis.list_backwards(lane):
-                        found.update(ids)
-        return frozenset(found)
