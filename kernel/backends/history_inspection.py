@@ -1,11 +1,11 @@
 """What the doctor asks ClickHouse: which documents and deliveries it thinks unfinished, and what it has of what.
 
-Reads much at once, so every question has a long time limit and comes in steps where its answer may be large.
+Reads much at once, so every question has a long time limit, and what may be large comes in pages.
 """
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from itertools import batched, groupby
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from backends.clickhouse import ClickHouse, Parameter, Row
@@ -21,9 +21,11 @@ IDS, PAGE = 500, 2_000
 #: multiSearchAny takes 255 texts at most, also for a table without rows.
 NEEDLES = 250
 
-UNFINISHED = """
-SELECT toString(document_id) AS id FROM documents FINAL
+UNFINISHED = f"""
+SELECT created_at, document_id FROM documents FINAL
+PREWHERE created_at >= {{at:Int64}} AND (created_at, document_id) > ({{at:Int64}}, {{after:UUID}})
 WHERE status IN ('scheduled', 'queued', 'rendering') AND deleted = 0
+ORDER BY created_at, document_id LIMIT {PAGE}
 """
 
 NEWEST = f"""
@@ -50,10 +52,22 @@ QUARANTINED = """
 SELECT line FROM events_quarantine FINAL WHERE kind = 'd' AND multiSearchAny(line, {ids:Array(String)})
 """
 
-PENDING = """
+PENDING = f"""
+SELECT created_at, delivery_id FROM deliveries FINAL
+PREWHERE created_at >= {{at:Int64}} AND (created_at, delivery_id) > ({{at:Int64}}, {{after:UUID}})
+WHERE status = 'pending' ORDER BY created_at, delivery_id LIMIT {PAGE}
+"""
+
+NAMES = """
+SELECT created_at, delivery_id, any(document_id) AS document, any(run) AS number FROM webhook_deliveries
+PREWHERE created_at BETWEEN {earliest:Int64} AND {latest:Int64} AND delivery_id IN {ids:Array(UUID)}
+GROUP BY created_at, delivery_id
+"""
+
+LINES = """
 SELECT delivery_id, attempt, document_id, user_id, run, type, url, status, next_attempt_at, at, created_at
 FROM webhook_deliveries FINAL
-PREWHERE (created_at, delivery_id) IN (SELECT created_at, delivery_id FROM deliveries FINAL WHERE status = 'pending')
+PREWHERE created_at BETWEEN {earliest:Int64} AND {latest:Int64} AND delivery_id IN {ids:Array(UUID)}
 ORDER BY created_at, delivery_id, attempt
 """
 
@@ -63,6 +77,13 @@ WHERE delivery_id IN {ids:Array(UUID)} GROUP BY id
 """
 
 TABLES = "SELECT name FROM system.tables WHERE database = currentDatabase()"
+
+
+class DeliveryKey(NamedTuple):
+    """What the tables of deliveries are sorted by. `created_at` in epoch milliseconds."""
+
+    created_at: int
+    delivery_id: UUID
 
 
 class HistoryInspection:
@@ -84,9 +105,10 @@ class HistoryInspection:
         """Tell whether the server answers, with or without our tables."""
         return await self._clickhouse.ping()
 
-    async def unfinished(self) -> list[str]:
-        """Return the ids of documents whose newest row says that their run has not ended."""
-        return [str(row["id"]) for row in await self._clickhouse.rows(UNFINISHED, timeout_s=TIMEOUT_S)]
+    async def unfinished(self) -> AsyncIterator[list[str]]:
+        """Go through the ids of documents whose newest row says that their run has not ended, oldest first."""
+        async for rows in self._pages(UNFINISHED, "document_id"):
+            yield [str(row["document_id"]) for row in rows]
 
     async def newest(self, ids: Collection[str]) -> dict[str, DocumentRow]:
         """Read documents' newest rows, by id."""
@@ -98,16 +120,8 @@ class HistoryInspection:
 
     async def completed(self, now: int) -> AsyncIterator[list[DocumentRow]]:
         """Go through the completed documents whose bytes may be fetched at `now` (epoch ms), oldest first."""
-        at, after = 0, str(UUID(int=0))
-        while True:
-            parameters: dict[str, Parameter] = {"at": at, "after": after, "now": now}
-            found = await self._clickhouse.rows(COMPLETED, parameters, timeout_s=TIMEOUT_S)
-            rows = [document_row(row) for row in found]
-            if rows:
-                at, after = rows[-1].created_at, str(rows[-1].document_id)
-                yield rows
-            if len(rows) < PAGE:
-                return
+        async for rows in self._pages(COMPLETED, "document_id", now=now):
+            yield [document_row(row) for row in rows]
 
     async def sequences(self, ids: Sequence[str]) -> dict[str, set[int]]:
         """Return which transitions of these documents (at most 1,000) are in the log, by id."""
@@ -124,9 +138,18 @@ class HistoryInspection:
                 found.setdefault(id_, set()).add(seq)
         return found
 
-    async def pending_deliveries(self) -> list[Delivery]:
-        """Read the deliveries that are neither delivered nor dead, oldest first."""
-        rows = await self._clickhouse.rows(PENDING, timeout_s=TIMEOUT_S)
+    async def pending_deliveries(self) -> AsyncIterator[dict[str, DeliveryKey]]:
+        """Go through the deliveries that are neither delivered nor dead, oldest first, by `<document>:<run>`."""
+        async for page in self._pages(PENDING, "delivery_id"):
+            for step in batched(page, IDS):
+                rows = await self._clickhouse.rows(NAMES, _among([_key(row) for row in step]), timeout_s=TIMEOUT_S)
+                yield {f"{row['document']}:{row['number']}": _key(row) for row in rows}
+
+    async def deliveries(self, keys: Collection[DeliveryKey]) -> list[Delivery]:
+        """Read deliveries (at most 1,000) from the log of their attempts."""
+        if not keys:
+            return []
+        rows = await self._clickhouse.rows(LINES, _among(keys), timeout_s=TIMEOUT_S)
         lines = [DeliveryAttempt.model_validate(row) for row in rows]
         return [Delivery.of(list(group)) for _, group in groupby(lines, key=lambda line: line.delivery_id)]
 
@@ -135,6 +158,17 @@ class HistoryInspection:
         parameters = {"ids": _array([str(id_) for id_ in ids])}
         rows = await self._clickhouse.rows(DELIVERIES_KNOWN, parameters, timeout_s=TIMEOUT_S)
         return {UUID(str(row["id"])) for row in rows}
+
+    async def _pages(self, sql: str, id_column: str, **parameters: Parameter) -> AsyncIterator[list[Row]]:
+        """Go through what a statement selects PAGE by PAGE, in the order of `created_at` and another column."""
+        at, after = 0, str(UUID(int=0))
+        while True:
+            rows = await self._clickhouse.rows(sql, {**parameters, "at": at, "after": after}, timeout_s=TIMEOUT_S)
+            if rows:
+                at, after = cast(int, rows[-1]["created_at"]), str(rows[-1][id_column])
+                yield rows
+            if len(rows) < PAGE:
+                return
 
 
 def _window(ids: Sequence[str]) -> dict[str, Parameter]:
@@ -145,6 +179,15 @@ def _window(ids: Sequence[str]) -> dict[str, Parameter]:
 
 def _array(ids: Sequence[str]) -> str:
     return "[" + ",".join(f"'{UUID(id_)}'" for id_ in ids) + "]"
+
+
+def _key(row: Row) -> DeliveryKey:
+    return DeliveryKey(cast(int, row["created_at"]), UUID(str(row["delivery_id"])))
+
+
+def _among(keys: Collection[DeliveryKey]) -> dict[str, Parameter]:
+    made = [key.created_at for key in keys]
+    return {"earliest": min(made), "latest": max(made), "ids": _array([str(key.delivery_id) for key in keys])}
 
 
 def _identity(line: str) -> tuple[str, int]:

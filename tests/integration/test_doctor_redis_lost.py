@@ -163,7 +163,8 @@ async def test_a_webhook_whose_receiver_is_gone_is_recorded_as_dead(clinic: Clin
 async def test_a_webhook_that_was_given_up_can_be_sent_again_once_its_receiver_is_named(clinic: Clinic) -> None:
     document_id = await clinic.complete(callback=HOOK)
     await clinic.ship()
-    (pending,) = await clinic.stores.history.pending_deliveries()
+    (keys,) = [keys async for keys in clinic.stores.history.pending_deliveries()]
+    (pending,) = await clinic.stores.history.deliveries(keys.values())
     await clinic.lose_redis()
     await clinic.blobs.delete(input_key(document_id))
     await clinic.examine()

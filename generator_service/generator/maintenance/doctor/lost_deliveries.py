@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from itertools import batched
 
 from backends.deliveries import KEEP_MS, Deliveries
+from backends.history_inspection import DeliveryKey
 from contracts.deliveries import Delivery, DeliveryAttempt
 from contracts.documents import DocumentRow
 from contracts.ids import now_ms
@@ -29,21 +30,21 @@ class LostDeliveries:
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
-        self._pending: dict[str, Delivery] = {}
+        self._lost: dict[str, Delivery] = {}
 
     async def look(self, only: Collection[str] | None = None) -> AsyncIterator[Finding]:
-        pending = await self._stores.history.pending_deliveries()
-        self._pending = {member_of(delivery): delivery for delivery in pending}
-        for step in batched((name for name in self._pending if only is None or name in only), STEP):
-            for member in await self._lost(step):
-                callback = await self._callback(self._pending[member])
-                version = str(self._pending[member].next_attempt_at)
-                yield Finding("lost" if callback else "receiver_lost", member, version)
+        async for keys in self._suspects(only):
+            unknown = await self._unknown(list(keys))
+            for delivery in await self._stores.history.deliveries([keys[member] for member in unknown]):
+                if delivery.status == "pending":
+                    self._lost[member_of(delivery)] = delivery
+                    callback, version = await self._callback(delivery), str(delivery.next_attempt_at)
+                    yield Finding("lost" if callback else "receiver_lost", member_of(delivery), version)
 
     async def mend(self, findings: Sequence[Finding]) -> list[str]:
         rows = await self._stores.history.newest([finding.subject.partition(":")[0] for finding in findings])
         for finding in findings:
-            delivery = self._pending[finding.subject]
+            delivery = self._lost[finding.subject]
             await self._mend(delivery, rows.get(str(delivery.document_id)))
         return [MENDED for _ in findings]
 
@@ -66,7 +67,17 @@ class LostDeliveries:
         job = await self._stores.kept_job(str(delivery.document_id))
         return job.callback.model_dump_json() if job and job.callback else ""
 
-    async def _lost(self, members: Sequence[str]) -> list[str]:
+    async def _suspects(self, only: Collection[str] | None) -> AsyncIterator[dict[str, DeliveryKey]]:
+        """Go through these, which were lost at the last look, or through all that history calls pending."""
+        if only is None:
+            self._lost = {}
+            async for keys in self._stores.history.pending_deliveries():
+                yield keys
+            return
+        for step in batched([member for member in only if member in self._lost], STEP):
+            yield {member: key_of(self._lost[member]) for member in step}
+
+    async def _unknown(self, members: Sequence[str]) -> list[str]:
         """Find those that Redis does not know, nor a document whose own row says that they have settled."""
         known = await self._stores.redis.known([f"delivery:{member}" for member in members])
         names = [f"doc:{member.partition(':')[0]}" for member in members]
@@ -76,6 +87,10 @@ class LostDeliveries:
             for member, is_known, (run, status) in zip(members, known, live, strict=True)
             if not is_known and not (run == member.partition(":")[2] and status != "pending")
         ]
+
+
+def key_of(delivery: Delivery) -> DeliveryKey:
+    return DeliveryKey(delivery.created_at, delivery.delivery_id)
 
 
 def member_of(delivery: Delivery) -> str:

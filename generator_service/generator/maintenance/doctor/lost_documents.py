@@ -42,17 +42,25 @@ class LostDocuments:
         self._stores = stores
 
     async def look(self, only: Collection[str] | None = None) -> AsyncIterator[Finding]:
-        unfinished = await self._stores.history.unfinished()
-        for step in batched((id_ for id_ in unfinished if only is None or id_ in only), STEP):
-            known = await self._stores.redis.known([f"doc:{id_}" for id_ in step])
-            lost = [id_ for id_, is_known in zip(step, known, strict=True) if not is_known]
-            for finding in await self._findings(lost) if lost else ():
-                yield finding
+        async for ids in self._suspects(only):
+            for step in batched(ids, STEP):
+                known = await self._stores.redis.known([f"doc:{id_}" for id_ in step])
+                lost = [id_ for id_, is_known in zip(step, known, strict=True) if not is_known]
+                for finding in await self._findings(lost) if lost else ():
+                    yield finding
+
+    async def _suspects(self, only: Collection[str] | None) -> AsyncIterator[list[str]]:
+        if only is not None:
+            yield list(only)
+            return
+        async for ids in self._stores.history.unfinished():
+            yield ids
 
     async def _findings(self, ids: Sequence[str]) -> list[Finding]:
         rows = await self._stores.history.newest(ids)
         aside = await self._stores.history.quarantined(ids)
-        return [await self._finding(row, aside.get(id_, set())) for id_, row in rows.items() if not row.terminal]
+        unfinished = {id_: row for id_, row in rows.items() if not row.terminal and not row.deleted}
+        return [await self._finding(row, aside.get(id_, set())) for id_, row in unfinished.items()]
 
     async def _finding(self, row: DocumentRow, aside: set[int]) -> Finding:
         id_ = str(row.document_id)
