@@ -8,13 +8,12 @@ from itertools import batched, groupby
 from typing import NamedTuple, cast
 from uuid import UUID
 
-from backends.clickhouse import ClickHouse, Parameter, Row
+from backends.clickhouse import ClickHouse, Parameter, Row, array
 from backends.event_line import document_event
-from backends.history import DOCUMENT_COLUMNS, ID_CLOCK_SLACK_MS, document_row
+from backends.history import DOCUMENT_COLUMNS, document_row, window
 from contracts.deliveries import Delivery, DeliveryAttempt
 from contracts.documents import FETCH_MS, DocumentRow
 from contracts.errors import HistoryUnavailable
-from contracts.ids import id_ms
 
 TIMEOUT_S = 120.0
 IDS, PAGE = 500, 2_000
@@ -114,7 +113,7 @@ class HistoryInspection:
         """Read documents' newest rows, by id."""
         found = dict[str, DocumentRow]()
         for step in batched(sorted(ids), IDS):
-            rows = await self._clickhouse.rows(NEWEST, _window(step), timeout_s=TIMEOUT_S)
+            rows = await self._clickhouse.rows(NEWEST, window([UUID(id_) for id_ in step]), timeout_s=TIMEOUT_S)
             found |= {str(row["document_id"]): document_row(row) for row in rows}
         return found
 
@@ -125,15 +124,14 @@ class HistoryInspection:
 
     async def sequences(self, ids: Sequence[str]) -> dict[str, set[int]]:
         """Return which transitions of these documents (at most 1,000) are in the log, by id."""
-        rows = await self._clickhouse.rows(SEQUENCES, _window(ids), timeout_s=TIMEOUT_S)
+        rows = await self._clickhouse.rows(SEQUENCES, window([UUID(id_) for id_ in ids]), timeout_s=TIMEOUT_S)
         return {str(row["id"]): set(cast(list[int], row["seqs"])) for row in rows}
 
     async def quarantined(self, ids: Sequence[str]) -> dict[str, set[int]]:
         """Return which transitions of these documents were set aside because the log would not take them, by id."""
         found = dict[str, set[int]]()
         for step in batched(ids, NEEDLES):
-            texts = "[" + ",".join(f"'{id_}'" for id_ in step) + "]"
-            for row in await self._clickhouse.rows(QUARANTINED, {"ids": texts}, timeout_s=TIMEOUT_S):
+            for row in await self._clickhouse.rows(QUARANTINED, {"ids": array(step)}, timeout_s=TIMEOUT_S):
                 id_, seq = _identity(str(row["line"]))
                 found.setdefault(id_, set()).add(seq)
         return found
@@ -155,8 +153,7 @@ class HistoryInspection:
 
     async def deliveries_known(self, ids: Sequence[UUID]) -> set[UUID]:
         """Return which of these deliveries (at most 1,000) the log has a line of."""
-        parameters = {"ids": _array([str(id_) for id_ in ids])}
-        rows = await self._clickhouse.rows(DELIVERIES_KNOWN, parameters, timeout_s=TIMEOUT_S)
+        rows = await self._clickhouse.rows(DELIVERIES_KNOWN, {"ids": array(ids)}, timeout_s=TIMEOUT_S)
         return {UUID(str(row["id"])) for row in rows}
 
     async def _pages(self, sql: str, id_column: str, **parameters: Parameter) -> AsyncIterator[list[Row]]:
@@ -171,23 +168,13 @@ class HistoryInspection:
                 return
 
 
-def _window(ids: Sequence[str]) -> dict[str, Parameter]:
-    made = [id_ms(UUID(id_)) for id_ in ids]
-    earliest, latest = min(made) - ID_CLOCK_SLACK_MS, max(made) + ID_CLOCK_SLACK_MS
-    return {"earliest": earliest, "latest": latest, "ids": _array(ids)}
-
-
-def _array(ids: Sequence[str]) -> str:
-    return "[" + ",".join(f"'{UUID(id_)}'" for id_ in ids) + "]"
-
-
 def _key(row: Row) -> DeliveryKey:
     return DeliveryKey(cast(int, row["created_at"]), UUID(str(row["delivery_id"])))
 
 
 def _among(keys: Collection[DeliveryKey]) -> dict[str, Parameter]:
     made = [key.created_at for key in keys]
-    return {"earliest": min(made), "latest": max(made), "ids": _array([str(key.delivery_id) for key in keys])}
+    return {"earliest": min(made), "latest": max(made), "ids": array(key.delivery_id for key in keys)}
 
 
 def _identity(line: str) -> tuple[str, int]:
