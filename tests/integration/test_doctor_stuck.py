@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
@@ -11,7 +12,7 @@ from redis.exceptions import RedisError
 from backends.deliveries import Deliveries
 from backends.open_count import OpenCount
 from contracts.documents import Status
-from contracts.errors import QueueUnavailable
+from contracts.errors import HistoryUnavailable, QueueUnavailable
 from contracts.ids import now_ms
 from contracts.jobs import input_key
 from generator.maintenance.doctor.counters import Counters
@@ -269,7 +270,8 @@ async def test_documents_that_are_on_their_way_are_not_taken_for_stuck(clinic: C
                 await clinic.end(claim)
             for leased in (await Deliveries(clinic.scripts).claim(2, room=9, loads={})).items:
                 await Deliveries(clinic.scripts).release([leased])
-            await clinic.ship()
+            with suppress(HistoryUnavailable):  # another is just storing the same batch: the next turn ships it
+                await clinic.ship()
 
     living = [asyncio.create_task(live_on()) for _ in range(3)]
     for _ in range(8):
