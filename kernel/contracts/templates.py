@@ -25,6 +25,17 @@ ENGINES: dict[str, tuple[str, ...]] = {
 #: The engine of a template file, by the end of its name.
 ENGINE_OF_SUFFIX: dict[str, str] = {".typ": "typst", ".docx": "docx"}
 
+#: What a PDF can be made to conform to, in Typst's names. Those for archives exclude each other and some versions:
+#: the compiler judges that, when the template is checked.
+PDF_STANDARDS: tuple[str, ...] = (
+    *("1.4", "1.5", "1.6", "1.7", "2.0"),
+    *("a-1a", "a-1b", "a-2a", "a-2b", "a-2u", "a-3a", "a-3b", "a-3u", "a-4", "a-4e", "a-4f"),
+    "ua-1",
+)
+
+#: Files of a bundle that are fonts, wherever they lie, by the end of their names.
+FONT_SUFFIXES = frozenset({".ttf", ".otf", ".ttc"})
+
 MANIFEST_NAME = "manifest.json"
 
 #: Every member carries this moment, so that equal files make equal bytes.
