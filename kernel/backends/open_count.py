@@ -45,8 +45,10 @@ class OpenCount:
         nonce = uuid4().hex
         async with self._listening(nonce) as heard:
             read = await self._unfinished()
-            flat = cast(list[str], await self._scripts.run("check_open", "look", nonce))
-            statuses = await _patiently(heard)
+            mark, flat = cast(tuple[str, list[str]], await self._scripts.run("check_open", "look", nonce))
+            heard_mark, statuses = await _patiently(heard)
+        if heard_mark != mark:  # the answer was lost and the counters read again: what changed between was not heard
+            raise QueueUnavailable(UNHEARD)
         counted = {name: int(count) for name, count in zip(flat[::2], flat[1::2], strict=True)}
         true = await self._true(read, statuses)
         fields = sorted(counted.keys() | true.keys())
@@ -78,7 +80,7 @@ class OpenCount:
         return true
 
     @asynccontextmanager
-    async def _listening(self, nonce: str) -> AsyncIterator[asyncio.Task[dict[str, str]]]:
+    async def _listening(self, nonce: str) -> AsyncIterator[asyncio.Task[tuple[str, dict[str, str]]]]:
         channel, pubsub = f"{self._scripts.prefix}changed:", self._scripts.redis.pubsub()
         try:
             await pubsub.psubscribe(f"{channel}*")
@@ -101,8 +103,8 @@ async def _subscribed(pubsub: PubSub) -> None:
         continue
 
 
-async def _listen(pubsub: PubSub, channel: str, nonce: str) -> dict[str, str]:
-    """Return the last status of every document that changes before the mark comes.
+async def _listen(pubsub: PubSub, channel: str, nonce: str) -> tuple[str, dict[str, str]]:
+    """Return the mark and the last status of every document that changes before it comes.
 
     Raises QueueUnavailable if a change may have been missed, what the client raises if it cannot listen any more.
     """
@@ -113,9 +115,10 @@ async def _listen(pubsub: PubSub, channel: str, nonce: str) -> dict[str, str]:
             continue
         if message["type"] == "psubscribe":  # once more: the client has lost its connection and says nothing of it
             raise QueueUnavailable(UNHEARD)
-        if message["data"] == nonce:
-            return statuses
-        statuses[str(message["channel"]).removeprefix(channel)] = str(message["data"])
+        name, word = str(message["channel"]).removeprefix(channel), str(message["data"])
+        if name == nonce:
+            return word, statuses
+        statuses[name] = word
 
 
 async def _patiently[T](waited_for: Awaitable[T]) -> T:

@@ -3,7 +3,11 @@
 from itertools import batched
 from uuid import uuid4
 
+import pytest
+
 from backends.open_count import OpenCount
+from backends.scripts import Answer, Scripts
+from contracts.errors import QueueUnavailable
 from generator.maintenance.doctor import doctor
 from generator.maintenance.doctor.counters import REFUSED, Counters
 from generator.maintenance.doctor.port import MENDED
@@ -30,6 +34,22 @@ async def test_more_counters_than_one_batch_takes_are_corrected(clinic: Clinic) 
 async def test_a_correction_that_was_refused_is_told_of_every_counter(clinic: Clinic) -> None:
     assert await outcomes(clinic, overtaken=True) == {REFUSED}
     assert len((await OpenCount(clinic.scripts).compare()).errors) == doctor.STEP + 1
+
+
+async def test_a_count_that_is_repeated_because_its_answer_was_lost_is_no_count(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Scripts.run
+
+    async def loses_an_answer(self: Scripts, name: str, *args: str | int | bytes) -> Answer:
+        if name == "check_open":
+            await run(self, name, *args)
+            await clinic.accept()
+        return await run(self, name, *args)
+
+    monkeypatch.setattr(Scripts, "run", loses_an_answer)
+    with pytest.raises(QueueUnavailable):
+        await OpenCount(clinic.scripts).compare()
 
 
 async def test_a_correction_that_is_repeated_because_its_answer_was_lost_is_made_once(clinic: Clinic) -> None:

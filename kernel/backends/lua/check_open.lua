@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
--- Read or correct the counters of unfinished documents. `look` also sends `nonce` to whoever listens for changes: what
+-- Read or correct the counters of unfinished documents. `look` also sends a mark to whoever listens for changes: what
 -- came before it is what these counters counted. `mend` adds differences, once, unless somebody has looked since.
--- ARGV: mode (look | mend) nonce (field difference)*        Returns the counters, or 1 | 0 if it was not ours to mend
+-- ARGV: mode (look | mend) nonce (field difference)*        Returns {mark, counters}, or 1 | 0 if it was not ours to mend
 local turn, mended = P .. 'role:counting', P .. 'mended:' .. ARGV[2]
 if ARGV[1] == 'look' then
   redis.call('SET', turn, ARGV[2], 'PX', 60000)
-  redis.call('PUBLISH', P .. 'changed:' .. ARGV[2], ARGV[2])
-  return redis.call('HGETALL', P .. 'open')
+  local mark = table.concat(redis.call('TIME'), '.') -- another one when it is asked again: the counters have moved on
+  redis.call('PUBLISH', P .. 'changed:' .. ARGV[2], mark)
+  return {mark, redis.call('HGETALL', P .. 'open')}
 end
 if redis.call('EXISTS', mended) == 1 then return 1 end -- asked again: the answer did not arrive
 if redis.call('GET', turn) ~= ARGV[2] then return 0 end
