@@ -32,6 +32,7 @@ from app.services.templates import TemplateService
 from app.services.users import UserService
 from app.settings import ApiSettings
 from backends.accounts import Accounts
+from backends.asks import Asks
 from backends.blobs import BlobStore, FileBlobStore
 from backends.changes import Changes
 from backends.clickhouse import ClickHouse
@@ -46,6 +47,7 @@ from backends.scripts import Scripts
 from backends.shutdown import Farewell, Shutdown
 from backends.telemetry import Metrics, RequestTelemetry, configure_logging
 from backends.template_store import TemplateStore
+from backends.workbench import Workbench
 from contracts.secrets import SecretBox, UrlSigner, derive
 from contracts.targets import AllowList
 from contracts.views import Links
@@ -130,6 +132,7 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
     state.services = Services(
         auth=auth, users=user_service, documents=documents_, templates=template_service, deliveries=deliveries
     )
+    state.workbench = Workbench(Asks(scripts), backends.blobs, changes)
     state.links = Links(settings.public_url.rstrip("/"), UrlSigner(settings.secret_key), settings.url_ttl_s)
     state.cursor_key = derive(settings.secret_key, "cursors")
     state.metrics, state.changes, state.bootstrap = Metrics("api"), changes, bootstrap

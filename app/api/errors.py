@@ -79,8 +79,14 @@ PROBLEMS: Mapping[str, Problem] = {
     "invalid_request": Problem(422, "Invalid request", "Something in the request is wrong; `errors` points to it."),
     "idempotency_mismatch": Problem(422, "Idempotency mismatch", "This Idempotency-Key came with another body before."),
     "too_many_documents": Problem(429, "Too many documents", "You have too many unfinished documents."),
+    "too_many_renders": Problem(429, "Too many renders", "You have too many renders waiting for a generator."),
     "internal_error": Problem(500, "Internal error", "A defect of ours; the log has it under this request id."),
     "queue_full": Problem(503, "Queue full", "The whole system is full; nothing was accepted."),
+    "no_generator": Problem(
+        503,
+        "No generator",
+        "No generator was free to render or check this within some seconds, or it was lost meanwhile; try again.",
+    ),
     "queue_unavailable": Problem(
         503,
         "Queue unavailable",

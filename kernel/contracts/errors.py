@@ -14,7 +14,9 @@
     │       └── ProcessKilled          its render process was killed from outside: a crash, no failure
     └── TransientError                 try again later: carries retry_after_s
         ├── RateLimited                a user's own limit
+        │   └── TooManyRenders         of renders on the spot
         ├── SystemFull                 the system's limit
+        ├── NoGenerator                nobody renders or checks a template right now
         ├── QueueUnavailable           Redis does not answer
         ├── HistoryUnavailable         ClickHouse does not answer
         └── BlobUnavailable            the blob store does not answer
@@ -136,6 +138,18 @@ class RateLimited(TransientError):
     """You have too many unfinished documents: wait for some to finish."""
 
     code = "too_many_documents"
+
+
+class TooManyRenders(RateLimited):
+    """You have too many renders waiting: wait for some to finish, or request documents instead."""
+
+    code = "too_many_renders"
+
+
+class NoGenerator(TransientError):
+    """No generator is free to do this right now."""
+
+    code = "no_generator"
 
 
 class SystemFull(TransientError):
