@@ -9,7 +9,6 @@ import uvicorn
 
 from backends.shutdown import Shutdown, serve_until_drained
 
-
 #: New objects between two looks for cycles. Requests and batches make few cycles and many objects: at Python's 700 the
 #: collector took a fifth of the shipper's time.
 COLLECT_AFTER = 50_000
