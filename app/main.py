@@ -98,7 +98,7 @@ def create_app(settings: ApiSettings, backends: Backends | None = None) -> FastA
         app.include_router(part.router)
     app.mount("/docs/assets", StaticFiles(directory=SWAGGER_UI), name="docs_assets")
     complete(app)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_upload_bytes=settings.max_upload_bytes)
     app.add_middleware(StartupGate, readiness=app.state.readiness)
     app.add_middleware(Farewell, shutdown=app.state.shutdown, cut_off=lambda scope: stopped_problem(Request(scope)))
     app.add_middleware(

@@ -5,12 +5,21 @@ from pydantic import Field, field_validator
 from backends.settings import SharedSettings
 
 MIN_ADMIN_KEY_LENGTH = 20
+MIB = 1024 * 1024
 
 
 class ApiSettings(SharedSettings):
     api_port: int = Field(8000, ge=1, le=65_535, description="Port of the User API")
     admin_key: str = Field("", description="The first admin's key; needed on the first start")
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest request body")
+    max_upload_bytes: int = Field(
+        20 * MIB, ge=1024, description="Largest request body that brings a file: a template, an asset, a font"
+    )
+    max_template_bytes: int = Field(
+        64 * MIB, ge=1024, le=96 * MIB, description="Largest template once its zip is inflated"
+    )
+    max_template_files: int = Field(500, ge=1, le=1900, description="Most files in a template's zip")
+    max_templates_per_user: int = Field(1000, ge=1, description="Most templates of one user")
     max_requests: int = Field(256, ge=1, description="Requests under way at once, waiting ones aside; beyond it 503")
     max_metadata_bytes: int = Field(4096, ge=64, description="Largest metadata of a document, as JSON")
     max_attempts: int = Field(10, ge=1, description="Largest options.max_attempts")

@@ -73,7 +73,11 @@ PROBLEMS: Mapping[str, Problem] = {
     "being_delivered": Problem(409, "Being delivered", "An attempt is being made now: look at its outcome first."),
     "expired": Problem(410, "Expired", "The document's content was kept for its time and is gone."),
     "version_mismatch": Problem(412, "Version mismatch", "The resource has changed since you read it (If-Match)."),
-    "body_too_large": Problem(413, "Body too large", "The request body is larger than PRESSWORK_MAX_BODY_BYTES."),
+    "body_too_large": Problem(
+        413,
+        "Body too large",
+        "The request body is larger than PRESSWORK_MAX_BODY_BYTES, or with a file than PRESSWORK_MAX_UPLOAD_BYTES.",
+    ),
     "unsupported_media_type": Problem(415, "Unsupported media type", "Send JSON with Content-Type: application/json."),
     "range_not_satisfiable": Problem(416, "Range not satisfiable", "The Range header lies outside the content."),
     "invalid_request": Problem(422, "Invalid request", "Something in the request is wrong; `errors` points to it."),

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from starlette.exceptions import HTTPException
 
-from app.api import limits
 from app.api.intake import Intake
-from app.api.limits import Counted
+from app.api.limits import UPLOADS, Allowance, Counted
 
 Message = MutableMapping[str, Any]
 
@@ -30,7 +29,7 @@ class Line:
 async def test_a_request_whose_body_is_still_coming_takes_no_place() -> None:
     line, intake = Line(), Intake(5)
     intake.under_way = 1
-    receiving = asyncio.create_task(Counted(line.receive, 100, intake)())
+    receiving = asyncio.create_task(Counted(line.receive, Allowance(100), intake)())
     await asyncio.sleep(0)
     assert intake.under_way == 0
     line.send(b"x", more=False)
@@ -38,10 +37,9 @@ async def test_a_request_whose_body_is_still_coming_takes_no_place() -> None:
     assert intake.under_way == 1
 
 
-async def test_a_body_that_does_not_arrive_in_time_is_a_408(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "BODY_S", 0.02)
+async def test_a_body_that_does_not_arrive_in_time_is_a_408() -> None:
     line, intake = Line(), Intake(5)
-    receive = Counted(line.receive, 100, intake)
+    receive = Counted(line.receive, Allowance(100, seconds=0.02), intake)
     line.send(b"{", more=True)
     await receive()
     with pytest.raises(HTTPException) as refused:
@@ -49,14 +47,13 @@ async def test_a_body_that_does_not_arrive_in_time_is_a_408(monkeypatch: pytest.
     assert refused.value.status_code == 408 and intake.under_way == 0
 
 
-async def test_after_the_body_there_is_no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "BODY_S", 0.0)
+async def test_after_the_body_there_is_no_deadline() -> None:
     line = Line()
     line.send(b"{}", more=False)
-    receive = Counted(line.receive, 100, None)
+    receive = Counted(line.receive, Allowance(100, seconds=0.01), None)
     assert (await receive())["body"] == b"{}"
     waiting = asyncio.create_task(receive())
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.02)
     assert not waiting.done()
     line.messages.put_nowait({"type": "http.disconnect"})
     assert (await waiting)["type"] == "http.disconnect"
@@ -66,5 +63,12 @@ async def test_a_body_over_the_limit_is_a_413() -> None:
     line = Line()
     line.send(b"x" * 101, more=True)
     with pytest.raises(HTTPException) as refused:
-        await Counted(line.receive, 100, None)()
+        await Counted(line.receive, Allowance(100), None)()
     assert refused.value.status_code == 413
+
+
+def test_files_have_an_allowance_of_their_own() -> None:
+    assert all(UPLOADS.fullmatch(path) for path in ("/v1/templates", "/v1/templates/a/versions", "/v1/assets"))
+    assert not any(
+        UPLOADS.fullmatch(path) for path in ("/v1/documents", "/v1/templates/a", "/v1/templates/a/b/versions")
+    )
