@@ -146,6 +146,7 @@ class Deliveries:
             max((attempt.attempt for attempt in delivery.attempts), default=0),
             delivery.created_at,
             callback,
+            max((attempt.at for attempt in delivery.attempts), default=0),
         )
         return cast(Literal["ok", "sending", "unknown"], answer)
 

@@ -92,6 +92,16 @@ async def test_a_settled_delivery_is_sent_again_under_the_same_id(pw: Broker, en
     assert await claimed(deliveries) == [] and await pw.redis.pttl(member_key(pw, document_id)) > 0
 
 
+async def test_a_resend_comes_after_an_attempt_whose_worker_had_a_fast_clock(pw: Broker) -> None:
+    await pw.completed(URL)
+    deliveries = pw.deliveries()
+    (leased,) = await claimed(deliveries)
+    ahead = leased.leased_at + 60_000
+    assert await deliveries.record(leased, attempt_of(leased, at=ahead)) == "ok"
+    assert await deliveries.resend(await known(pw), "", "r1") == "ok"
+    assert (await known(pw)).status == "pending"
+
+
 async def test_the_documents_row_tells_of_it(pw: Broker) -> None:
     document_id, deliveries = await pw.completed(URL), pw.deliveries()
     await attempted(deliveries, "dead")

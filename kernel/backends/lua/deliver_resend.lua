@@ -2,6 +2,7 @@
 -- Make a webhook due now, also one that has settled: one more attempt under the same webhook-id. Whatever attempt was
 -- planned is this one now, for it is the same member. A repeated command with the same resend id changes nothing.
 -- ARGV: member resend_id now ('' = Redis TIME) document_id run user type attempts created_at callback ('' if not known)
+--   newest (when the delivery's newest attempt was made, by a worker's clock: the resend comes after it)
 -- Returns ok | sending (an attempt is under way) | unknown (its callback has gone with its hash, and none was given)
 local member, now = ARGV[1], tonumber(ARGV[3]) or redis_ms()
 local key = P .. 'delivery:' .. member
@@ -23,7 +24,7 @@ if not redis.call('LPOS', lane, member) then
   redis.call('HSET', key, 'due_at', int(now))
   redis.call('ZADD', P .. 'due', 'LT', int(now), member)
 end
-log_due(member, now)
+log_due(member, math.max(now, tonumber(ARGV[11]) + 1))
 wake('deliver')
 
 -- A later run of the document has a delivery of its own: this one does not show in its row.
