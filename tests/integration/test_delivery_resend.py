@@ -92,7 +92,7 @@ async def test_a_settled_delivery_is_sent_again_under_the_same_id(pw: Broker, en
     assert await claimed(deliveries) == [] and await pw.redis.pttl(member_key(pw, document_id)) > 0
 
 
-async def test_a_resend_comes_after_an_attempt_whose_worker_had_a_fast_clock(pw: Broker) -> None:
+async def test_a_resend_comes_after_the_last_attempt_also_when_the_clock_was_set_back(pw: Broker) -> None:
     await pw.completed(URL)
     deliveries = pw.deliveries()
     (leased,) = await claimed(deliveries)

@@ -2,7 +2,7 @@
 -- Make a webhook due now, also one that has settled: one more attempt under the same webhook-id. Whatever attempt was
 -- planned is this one now, for it is the same member. A repeated command with the same resend id changes nothing.
 -- ARGV: member resend_id now ('' = Redis TIME) document_id run user type attempts created_at callback ('' if not known)
---   newest (when the delivery's newest attempt was made, by a worker's clock: the resend comes after it)
+--   newest (when its newest attempt was made: the resend comes after it, also when the clock was set back meanwhile)
 -- Returns ok | sending (an attempt is under way) | unknown (its callback has gone with its hash, and none was given)
 local member, now = ARGV[1], tonumber(ARGV[3]) or redis_ms()
 local key = P .. 'delivery:' .. member
