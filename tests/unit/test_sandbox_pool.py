@@ -309,7 +309,7 @@ async def test_an_answer_that_makes_no_sense_is_not_trusted(pool: RenderPool) ->
     [child] = pool._children
     for header in ({"kind": "rendered"}, {"kind": "failed", "error": 7}):
         with pytest.raises(DocumentFailed) as failure:
-            child._outcome(header, b"")  # type: ignore[arg-type]
+            child._rendered(header, b"")  # type: ignore[arg-type]
         assert failure.value.error.code == "render_crashed"
     assert not child.usable
     pool._replace(child)

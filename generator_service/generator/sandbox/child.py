@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from contracts.documents import Warned
 from contracts.errors import DocumentError, DocumentFailed
 from contracts.templates import TemplateBundle
+from contracts.workbench import Verdict
 from generator.renderers.port import Rendered, RenderRequest, failed
 from generator.sandbox.limits import SandboxLimits
 from generator.sandbox.verdicts import spoke_nonsense, timed_out, verdict
@@ -130,10 +131,21 @@ class Child:
 
     async def render(self, request: RenderRequest, timeout_s: float) -> Rendered:
         """Render one document. Raises DocumentFailed; afterwards the process may be no longer `usable`."""
+        assets = [[digest, len(content)] for digest, content in request.assets.items()]
+        order: Header = {"kind": "render", "request": _fields(request), "data": len(request.data), "assets": assets}
+        body = b"".join((request.data, *request.assets.values()))
+        return self._rendered(*await self._done(order, body, request.bundle, timeout_s))
+
+    async def describe(self, bundle: TemplateBundle, timeout_s: float) -> Verdict:
+        """Compile a template and say what data it asks for. Raises as `render` does."""
+        return self._described(*await self._done({"kind": "describe"}, b"", bundle, timeout_s))
+
+    async def _done(self, order: Header, body: bytes, bundle: TemplateBundle, timeout_s: float) -> tuple[Header, bytes]:
+        """Have something done with a bundle, within a time. Raises DocumentFailed."""
         done = False
         try:
             async with asyncio.timeout(timeout_s):
-                header, body = await self._exchange(request, timeout_s)
+                answer = await self._exchange(order, body, bundle, timeout_s)
             done = True
         except TimeoutError:
             raise timed_out(timeout_s) from None
@@ -144,12 +156,14 @@ class Child:
             if not self.usable:
                 self._kill()
         self.renders += 1
-        return self._outcome(header, body)
+        return answer
 
-    async def _exchange(self, request: RenderRequest, timeout_s: float) -> tuple[Header, bytes]:
+    async def _exchange(
+        self, order: Header, body: bytes, bundle: TemplateBundle, timeout_s: float
+    ) -> tuple[Header, bytes]:
         self._limit_cpu(timeout_s)
-        self._send_bundle(request.bundle)
-        self._send({"kind": "render", "sha256": request.bundle.sha256, "request": _fields(request)}, request.data)
+        self._send_bundle(bundle)
+        self._send({**order, "sha256": bundle.sha256}, body)
         await self._drain()
         return await self._read()
 
@@ -208,20 +222,36 @@ class Child:
         )
         return failure
 
-    def _outcome(self, header: Header, body: bytes) -> Rendered:
-        kind = header.get("kind")
+    def _rendered(self, header: Header, body: bytes) -> Rendered:
+        if header.get("kind") != "rendered":
+            raise self._failure(header)
         try:
-            if kind == "rendered":
-                return _Answer.model_validate(header).with_content(body)
-            error = DocumentError.model_validate(header.get("error")) if kind == "failed" else None
+            return _Answer.model_validate(header).with_content(body)
         except ValidationError:
-            self.usable = False
-            raise spoke_nonsense() from None
-        if error is not None:
-            self.usable = self.usable and header.get("fatal") is not True
-            raise DocumentFailed(error)
-        log.error("render.bug", pid=self.pid, trace=header.get("trace"))
-        raise failed("internal_error", "Presswork failed to render this document.", retryable=True)
+            raise self._distrusted() from None
+
+    def _described(self, header: Header, body: bytes) -> Verdict:
+        if header.get("kind") != "described":
+            raise self._failure(header)
+        try:
+            return Verdict.model_validate_json(body)
+        except ValidationError:
+            raise self._distrusted() from None
+
+    def _failure(self, header: Header) -> DocumentFailed:
+        if header.get("kind") != "failed":
+            log.error("render.bug", pid=self.pid, trace=header.get("trace"))
+            return failed("internal_error", "Presswork failed to render this document.", retryable=True)
+        try:
+            error = DocumentError.model_validate(header.get("error"))
+        except ValidationError:
+            return self._distrusted()
+        self.usable = self.usable and header.get("fatal") is not True
+        return DocumentFailed(error)
+
+    def _distrusted(self) -> DocumentFailed:
+        self.usable = False
+        return spoke_nonsense()
 
     async def cool(self) -> None:
         """Make the process drop its caches; it is not usable if that did not help."""
@@ -271,6 +301,7 @@ def _fields(request: RenderRequest) -> Header:
         "template": request.template,
         "version": request.version,
         "trusted": request.trusted,
+        "missing": request.missing,
     }
 
 

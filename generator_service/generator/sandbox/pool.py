@@ -2,13 +2,15 @@
 
 import asyncio
 import itertools
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from contracts.errors import DocumentFailed
+from contracts.templates import TemplateBundle
+from contracts.workbench import Verdict
 from generator.renderers.port import Rendered, RenderRequest, failed
 from generator.renderers.registry import FONTS
 from generator.sandbox.child import Child, StartFailed
@@ -94,27 +96,35 @@ class RenderPool:
 
         Waits for a free process first; the clock starts when the job is sent.
         """
-        self._refuse_untrusted(request)
-        timeout_s = self.limits.timeout_s if timeout_s is None else timeout_s
+        self._refuse_untrusted(request.trusted)
+        seconds = self.limits.timeout_s if timeout_s is None else timeout_s
+        return await self._in_a_process(lambda child: child.render(request, seconds))
+
+    async def describe(self, bundle: TemplateBundle, timeout_s: float) -> Verdict:
+        """Compile an untrusted template and say what data it asks for, as `render` renders. Raises DocumentFailed."""
+        self._refuse_untrusted(False)
+        return await self._in_a_process(lambda child: child.describe(bundle, timeout_s))
+
+    async def _in_a_process[T](self, work: Callable[[Child], Awaitable[T]]) -> T:
         async with self._slots:
             child = await self._take()
             fresh = child.renders == 0
             try:
-                return await self._render(child, request, timeout_s)
+                return await self._work(child, work)
             except DocumentFailed as failure:
                 if fresh or failure.code != "memory_limit":
                     raise
             # Caches of earlier documents filled the process: this one gets another try in an unused one.
-            return await self._render(await self._take(fresh=True), request, timeout_s)
+            return await self._work(await self._take(fresh=True), work)
 
-    async def _render(self, child: Child, request: RenderRequest, timeout_s: float) -> Rendered:
+    async def _work[T](self, child: Child, work: Callable[[Child], Awaitable[T]]) -> T:
         try:
-            return await child.render(request, timeout_s)
+            return await work(child)
         finally:
             self._give_back(child)
 
-    def _refuse_untrusted(self, request: RenderRequest) -> None:
-        if self.confined or request.trusted or self.limits.untrusted_unconfined:
+    def _refuse_untrusted(self, trusted: bool) -> None:
+        if self.confined or trusted or self.limits.untrusted_unconfined:
             return
         raise failed(
             "template_error",

@@ -3,12 +3,14 @@
 import ctypes
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from contracts.errors import DocumentError, DocumentFailed
 from contracts.jobs import Simulate
 from contracts.templates import TemplateBundle
 from generator.core import Engines, Rendered, RenderRequest, generate
+from generator.describe import describe
 from generator.renderers.port import failed
 from generator.sandbox_child.frames import Header, encode, read_frame, write_all
 
@@ -39,7 +41,7 @@ class Server:
             elif header["kind"] == "cool":
                 self._cool()
             else:
-                self._render(header, body)
+                self._guarded(self._describe if header["kind"] == "describe" else self._render, header, body)
 
     def _answer(self, header: Header, body: bytes = b"") -> None:
         write_all(self._answers, encode(header, body))
@@ -57,10 +59,10 @@ class Server:
             trim(0)
         self._answer({"kind": "cooled"})
 
-    def _render(self, header: Header, data: bytes) -> None:
-        """Answer one job. Raises, after the answer, what means that this process must not be used again."""
+    def _guarded(self, work: Callable[[Header, bytes], None], header: Header, body: bytes) -> None:
+        """Answer one order. Raises, after the answer, what means that this process must not be used again."""
         try:
-            rendered = self._rendered(header, data)
+            work(header, body)
         except DocumentFailed as failure:
             self._failed(failure.error)
         except RecursionError:
@@ -73,16 +75,22 @@ class Server:
         except BaseException as panic:  # Typst's PanicException
             self._failed(_error("render_crashed", f"The engine gave up: {panic}"[:500]), fatal=True)
             raise
-        else:
-            warnings = [warning.model_dump() for warning in rendered.warnings]
-            self._answer({"kind": "rendered", "pages": rendered.pages, "warnings": warnings}, rendered.content)
+
+    def _render(self, header: Header, body: bytes) -> None:
+        rendered = self._rendered(header, body)
+        warnings = [warning.model_dump() for warning in rendered.warnings]
+        self._answer({"kind": "rendered", "pages": rendered.pages, "warnings": warnings}, rendered.content)
+
+    def _describe(self, header: Header, _: bytes) -> None:
+        verdict = describe(self._bundles[str(header["sha256"])], self._engines)
+        self._answer({"kind": "described"}, verdict.model_dump_json().encode())
 
     def _failed(self, error: DocumentError, *, fatal: bool = False) -> None:
         self._answer({"kind": "failed", "error": error.model_dump(), "fatal": fatal})
 
-    def _rendered(self, header: Header, data: bytes) -> Rendered:
+    def _rendered(self, header: Header, body: bytes) -> Rendered:
         began = time.monotonic()
-        request = self._request(header, data)
+        request = self._request(header, body)
         rendered = generate(request, self._engines)
         if len(rendered.content) > self._output_bytes:
             raise failed(
@@ -93,12 +101,27 @@ class Server:
             _linger(began + request.simulate.seconds)
         return rendered
 
-    def _request(self, header: Header, data: bytes) -> RenderRequest:
-        fields = header["request"]
-        assert isinstance(fields, dict)
+    def _request(self, header: Header, body: bytes) -> RenderRequest:
+        fields, data_length = header["request"], header["data"]
+        assert isinstance(fields, dict) and isinstance(data_length, int)
         simulate = Simulate.model_validate(fields.pop("simulate")) if fields.get("simulate") else None
         fields["simulate"] = simulate
-        return RenderRequest(bundle=self._bundles[str(header["sha256"])], data=data, **fields)
+        return RenderRequest(
+            bundle=self._bundles[str(header["sha256"])],
+            data=body[:data_length],
+            assets=_assets(header["assets"], body[data_length:]),
+            **fields,
+        )
+
+
+def _assets(lengths: object, joined: bytes) -> dict[str, bytes]:
+    """Take the assets apart that stand behind the data: pairs of hex digest and length say where each one ends."""
+    assert isinstance(lengths, list)
+    assets, at = {}, 0
+    for digest, length in lengths:
+        assets[str(digest)] = joined[at : at + length]
+        at += length
+    return assets
 
 
 def _error(code: str, message: str) -> DocumentError:

@@ -1,0 +1,74 @@
+"""Look at an uploaded template: does it compile, and what data does it ask for? Pure; runs inside the render processes.
+
+Without a sample nobody knows what data it will get. A Typst source is compiled with example data: if that fails, it is
+refused for an error of its syntax or for what it names and does not have; any other error may be the data's.
+"""
+
+from pydantic_core import to_json
+
+from contracts.documents import Warned
+from contracts.errors import DocumentFailed
+from contracts.templates import TemplateBundle, TemplateManifest, TemplateSource
+from contracts.workbench import Verdict
+from generator.renderers.docx.filters import filters
+from generator.renderers.docx.template import CompiledDocx
+from generator.renderers.formatting import locale_for
+from generator.renderers.port import RenderRequest
+from generator.renderers.registry import Engines
+
+#: The compiler parses a file as a whole before it runs any of it: what reaches this has no error of syntax.
+PARSED = "presswork: it parses"
+#: How the compiler says that something is not there which no data can bring.
+_ABSENT = ("unknown variable", "file not found", "failed to load file")
+_STOP = f'#panic("{PARSED}");'.encode()
+
+
+def describe(bundle: TemplateBundle, engines: Engines) -> Verdict:
+    """Compile every source of a bundle. Raises DocumentFailed for the first that does not compile."""
+    warnings = [warned for source in bundle.manifest.sources for warned in _compiled(bundle, source, engines)]
+    return Verdict(warnings=tuple(warnings))
+
+
+def _compiled(bundle: TemplateBundle, source: TemplateSource, engines: Engines) -> list[Warned]:
+    if source.engine == "docx":
+        CompiledDocx(bundle.files[source.file], filters(locale_for(None)))
+        return []
+    return _tried(bundle, source, engines, {})
+
+
+def _tried(
+    bundle: TemplateBundle, source: TemplateSource, engines: Engines, example: dict[str, object]
+) -> list[Warned]:
+    """Render with example data; a failure that may be the data's is a warning."""
+    try:
+        _render(bundle, source, engines, example)
+        return []
+    except DocumentFailed as failure:
+        if not _may_be_the_datas(failure, bundle, source, engines):
+            raise
+        message = f"{source.file} could not be tried, because there is no sample: {failure.message}"
+        return [Warned(code="not_tried", message=message)]
+
+
+def _may_be_the_datas(
+    failure: DocumentFailed, bundle: TemplateBundle, source: TemplateSource, engines: Engines
+) -> bool:
+    if failure.code in ("data_missing", "data_invalid"):
+        return True
+    certain = failure.code != "template_error" or failure.message.startswith(_ABSENT)
+    return not certain and _parses(bundle, source, engines)
+
+
+def _parses(bundle: TemplateBundle, source: TemplateSource, engines: Engines) -> bool:
+    files = {**bundle.files, source.file: _STOP + bundle.files[source.file]}
+    try:
+        _render(TemplateBundle(bundle.manifest, files), source, engines, {})
+    except DocumentFailed as failure:
+        return PARSED in failure.message
+    return True
+
+
+def _render(bundle: TemplateBundle, source: TemplateSource, engines: Engines, data: dict[str, object]) -> None:
+    only = TemplateBundle(TemplateManifest(sources=(source,), tagged=bundle.manifest.tagged), bundle.files)
+    request = RenderRequest(bundle=only, data=to_json(data), format=source.formats[0])
+    engines.get(source.engine).render(source, request)
