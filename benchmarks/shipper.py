@@ -1,8 +1,9 @@
 """How fast events get from the stream into ClickHouse (embedded servers): `python -m benchmarks.shipper [events]`.
 
 Three events for each document (accepted, started, completed), as the queue writes them, waiting as after an outage.
-`fsync` as configured everywhere; rows are counted and summed at the end. Prints one JSON object; `*_cpu_us` is
-processor time for each event, because two cores that others use, too, make rates what they are not.
+`fsync` as configured everywhere; rows are counted and summed at the end. Writes results/shipper.json and its section of
+docs/benchmarks.md; `*_cpu_us` is processor time for each event, because two cores that others use, too, make rates what
+they are not.
 """
 
 import asyncio
@@ -11,9 +12,10 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -24,11 +26,20 @@ from backends.redis import connect_redis
 from backends.role_lease import RoleLease
 from backends.scripts import Scripts
 from backends.serving import calm_collector
+from benchmarks.page import conditions, write_section
 from contracts.documents import DocumentRow, Result
 from contracts.ids import new_id, now_ms
 from generator.shipper import Shipper
 from tests.integration.history_rows import later, row
 from tests.integration.history_servers import Server, clickhouse_server, redis_server
+
+RESULTS = Path(__file__).parent / "results" / "shipper.json"
+TITLE = "Events on their way into the history"
+EXPLAINED = """An outage's worth of events, {events:,} of {bytes} bytes, goes from Redis' stream into ClickHouse:
+batches of 40,000, of which one is read, one inserted (rows and newest states, on disk) and one confirmed at a time. Processor
+time is for each event; from it, more or faster cores can be reckoned. With inputs, the job of each document goes into
+a file of its own, too."""
+WAYS = {"stream_only": "events alone", "with_documents_and_inputs": "with live documents and their inputs"}
 
 BYTES = 43_210
 RESULT = Result(
@@ -161,7 +172,23 @@ def main(events: int) -> None:
             redis_server(folder / "redis", max_memory="4gb") as broker,
         ):
             report = uvloop.run(measured(events, folder, Processes(broker, node)))  # the loop that uvicorn takes, too
-    print(json.dumps(report, indent=2))
+    found = {"conditions": conditions(), **report}
+    RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+    write_section("shipper", TITLE, section(found))
+    print(json.dumps(found, indent=2))
+
+
+def section(report: Mapping[str, Any]) -> Iterator[str]:
+    """Write the page's section from a report."""
+    first = report["stream_only"]
+    explained = EXPLAINED.format(events=first["events"], bytes=first["bytes_per_event"])
+    yield from (f"{report['conditions']}.", "", explained, "")
+    yield "| | events/s | shipper, us | Redis, us | ClickHouse, us |"
+    yield "|---|---|---|---|---|"
+    for way, words in WAYS.items():
+        cost = report[way]
+        spent = " | ".join(f"{cost[f'{name}_cpu_us']:.1f}" for name in ("shipper", "redis", "clickhouse"))
+        yield f"| {words} | {cost['per_s']:,} | {spent} |"
 
 
 if __name__ == "__main__":
