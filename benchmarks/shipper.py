@@ -36,9 +36,9 @@ from tests.integration.history_servers import Server, clickhouse_server, redis_s
 RESULTS = Path(__file__).parent / "results" / "shipper.json"
 TITLE = "Events on their way into the history"
 EXPLAINED = """An outage's worth of events, {events:,} of {bytes} bytes, goes from Redis' stream into ClickHouse:
-batches of 40,000, of which one is read, one inserted (rows and newest states, on disk) and one confirmed at a time. Processor
-time is for each event; from it, more or faster cores can be reckoned. With inputs, the job of each document goes into
-a file of its own, too."""
+batches of 40,000, of which one is read, one inserted (rows and newest states, on disk) and one
+confirmed at a time. Processor time is for each event; from it, more or faster cores can be
+reckoned. With inputs, the job of each document goes into a file of its own, too."""
 WAYS = {"stream_only": "events alone", "with_documents_and_inputs": "with live documents and their inputs"}
 
 BYTES = 43_210
