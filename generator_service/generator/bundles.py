@@ -1,20 +1,23 @@
-"""Template bundles for the worker: from the blob store by sha256, the last ones kept; shipped ones are put there."""
+"""What a job is rendered from: its template's bundle (the last ones are kept) and its assets, from the blob store."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
+
+from pydantic_core import to_json
 
 from backends.blobs import BlobStore
 from backends.template_store import TemplateStore
+from contracts.assets import asset_key, digests
 from contracts.errors import DocumentError, DocumentFailed
 from contracts.ids import now_ms
 from contracts.jobs import GenerationJob, InlineSource
-from contracts.templates import ENGINE_OF_SUFFIX, TemplateBundle, TemplateHead, TemplateVersion
+from contracts.templates import ENGINE_OF_SUFFIX, TemplateBundle, TemplateHead, TemplateVersion, bundle_key
+from generator.renderers.port import RenderRequest
 from generator.shipped import ShippedTemplate
 
 KEPT = 64
-
-
-def bundle_key(sha256: str) -> str:
-    return f"templates/{sha256}"
+#: Of one document: they are copied into its render process, which may use little more than its memory limit.
+MAX_ASSETS_BYTES = 64 * 1024 * 1024
 
 
 class Bundles:
@@ -23,6 +26,41 @@ class Bundles:
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
         self._kept: OrderedDict[str, TemplateBundle] = OrderedDict()
+
+    async def request(self, job: GenerationJob) -> RenderRequest:
+        """Load all that a job's render needs."""
+        template = job.template
+        return RenderRequest(
+            bundle=await self.of(job),
+            data=to_json(job.data),
+            format=job.format,
+            created_at_ms=job.created_at,
+            locale=job.locale,
+            timezone=job.timezone,
+            strict=job.options.strict,
+            simulate=job.options.simulate,
+            template=template.name if template else None,
+            version=template.version if template else None,
+            trusted=template is not None and template.trusted,
+            missing=template.missing if template else "blank",
+            assets=await self.assets(digests(job.data)),
+        )
+
+    async def assets(self, wanted: Iterable[str]) -> dict[str, bytes]:
+        """Load assets by hex digest. Raises BlobUnavailable, or DocumentFailed for one that is gone or too much."""
+        found: dict[str, bytes] = {}
+        left = MAX_ASSETS_BYTES
+        for digest in wanted:
+            content = await self._blobs.get(asset_key(digest))
+            if content is None:
+                message = f"The asset sha256:{digest} is no longer kept: upload it again."
+                raise DocumentFailed(DocumentError(code="input_lost", message=message))
+            left -= len(content)
+            if left < 0:
+                message = f"The document's assets have more than {MAX_ASSETS_BYTES} bytes in all."
+                raise DocumentFailed(DocumentError(code="data_invalid", message=message))
+            found[digest] = content
+        return found
 
     async def of(self, job: GenerationJob) -> TemplateBundle:
         """Return the bundle that a job is rendered from."""

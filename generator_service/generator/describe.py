@@ -10,9 +10,7 @@ from contracts.documents import Warned
 from contracts.errors import DocumentFailed
 from contracts.templates import TemplateBundle, TemplateManifest, TemplateSource
 from contracts.workbench import Verdict
-from generator.renderers.docx.filters import filters
-from generator.renderers.docx.template import CompiledDocx
-from generator.renderers.formatting import locale_for
+from generator.renderers.docx import DocxRenderer
 from generator.renderers.port import RenderRequest
 from generator.renderers.registry import Engines
 
@@ -31,7 +29,9 @@ def describe(bundle: TemplateBundle, engines: Engines) -> Verdict:
 
 def _compiled(bundle: TemplateBundle, source: TemplateSource, engines: Engines) -> list[Warned]:
     if source.engine == "docx":
-        CompiledDocx(bundle.files[source.file], filters(locale_for(None)))
+        engine = engines.get(source.engine)
+        assert isinstance(engine, DocxRenderer)
+        engine.compile(source, RenderRequest(bundle, b"{}", source.formats[0]))
         return []
     return _tried(bundle, source, engines, {})
 

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from backends.accounts import Accounts
+from backends.asks import Asks
 from backends.blobs import FileBlobStore
 from backends.clickhouse import ClickHouse
 from backends.deliveries import Deliveries
@@ -48,6 +49,7 @@ from generator.sandbox import RenderPool, SandboxLimits
 from generator.settings import GeneratorSettings
 from generator.shipped import load_shipped
 from generator.shipper import Shipper, ShipperSettings
+from generator.workbench import AskMetrics, WorkbenchServer
 from generator.worker import Worker, WorkerSettings
 from generator.worker_metrics import WorkerMetrics
 
@@ -55,8 +57,10 @@ log = structlog.get_logger(__name__)
 
 #: How often the generator looks whether Redis still knows the shipped templates.
 TEMPLATES_LOOK_S = 5.0
+#: What finishes what it has begun.
+FINISHING = ("worker", "workbench", "deliverer")
 #: What goes on while the process drains: what is under way, and those who tell of it.
-DRAINING = ("worker", "deliverer", "shipper", "heartbeat", "gauges")
+DRAINING = (*FINISHING, "shipper", "heartbeat", "gauges")
 #: What follows the drain time: handing over what is rendered and giving back the rest, then shipping the last events.
 GIVE_BACK_S, FLUSH_S = 3.0, 5.0
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -83,6 +87,7 @@ class Generator:
         self.history = HistoryRepository(self.clickhouse)
         self.pool = RenderPool(sandbox_limits(settings))
         self.worker = self._worker()
+        self.workbench = self._workbench()
         self.deliveries = Deliveries(self.scripts)
         self.deliverer = self._deliverer()
         self.shipper = self._shipper()
@@ -95,6 +100,10 @@ class Generator:
         worker_settings = WorkerSettings(self.name, self.settings.retry_delay_s, self.settings.drain_s)
         metrics = WorkerMetrics(self.metrics.registry)
         return Worker(self.queue, self.pool, self.blobs, Bundles(self.blobs), worker_settings, metrics)
+
+    def _workbench(self) -> WorkbenchServer:
+        metrics = AskMetrics(self.metrics.registry)
+        return WorkbenchServer(Asks(self.scripts), self.pool, self.blobs, metrics, drain_s=self.settings.drain_s)
 
     def _deliverer(self) -> Deliverer:
         settings = self.settings
@@ -121,8 +130,9 @@ class Generator:
     def loops(self) -> dict[str, Loop]:
         """Return this process's loops by name, as its roles ask."""
         work = partial(self.worker.run, self.shutdown.asked, self.shutdown.hurried)
+        at_once = partial(self.workbench.run, self.shutdown.asked, self.shutdown.hurried)
         by_role: dict[str, dict[str, Loop]] = {
-            "render": {"worker": work, "heartbeat": self._heartbeat().run},
+            "render": {"worker": work, "workbench": at_once, "heartbeat": self._heartbeat().run},
             "deliver": {"deliverer": self.deliverer.run},
             "ship": {"shipper": self.shipper.run},
             "maintain": {
@@ -183,8 +193,8 @@ class Generator:
         self.deliverer.stop(self.shutdown.hurried)
         await self.running.cancel(but=DRAINING)
         hurried = self.shutdown.hurried
-        await first(self.running.ended("worker", "deliverer"), hurried.wait(), timeout_s=self.settings.drain_s)
-        await first(self.running.ended("worker", "deliverer"), timeout_s=GIVE_BACK_S)
+        await first(self.running.ended(*FINISHING), hurried.wait(), timeout_s=self.settings.drain_s)
+        await first(self.running.ended(*FINISHING), timeout_s=GIVE_BACK_S)
         if "ship" in self.roles:
             await first(self.shipper.flush(FLUSH_S), hurried.wait())
         await self.running.cancel()

@@ -12,7 +12,6 @@ from typing import Protocol
 from uuid import UUID, uuid4
 
 import structlog
-from pydantic_core import to_json
 
 from backends.blobs import BlobStore
 from backends.faults import faultpoint
@@ -21,7 +20,7 @@ from backends.shutdown import first
 from contracts.documents import CONTENT_TYPES, Result
 from contracts.errors import TransientError
 from contracts.ids import now_ms
-from contracts.jobs import ALONE_AFTER_CRASHES, GenerationJob, result_key
+from contracts.jobs import ALONE_AFTER_CRASHES, result_key
 from generator.bundles import Bundles
 from generator.failures import failure_of
 from generator.group_commit import GroupCommit
@@ -232,7 +231,7 @@ class Worker:
     async def _loaded(self, claim: Claim) -> RenderRequest:
         """Load what the render needs. An error here is an attempt, too, and the queue ends only what has started."""
         try:
-            return await self._load(claim.job)
+            return await self._bundles.request(claim.job)
         except Exception as error:
             flaw = error
         await self._start(claim)
@@ -243,21 +242,6 @@ class Worker:
         if await self._started.submit(claim.ref) == "stale":
             raise NotOurs()
         faultpoint("after_start")
-
-    async def _load(self, job: GenerationJob) -> RenderRequest:
-        return RenderRequest(
-            bundle=await self._bundles.of(job),
-            data=to_json(job.data),
-            format=job.format,
-            created_at_ms=job.created_at,
-            locale=job.locale,
-            timezone=job.timezone,
-            strict=job.options.strict,
-            simulate=job.options.simulate,
-            template=job.template.name if job.template else None,
-            version=job.template.version if job.template else None,
-            trusted=job.template is not None,
-        )
 
     async def _take_process(self) -> None:
         if not self._processes.locked():
@@ -282,7 +266,7 @@ class Worker:
             pages=timed.rendered.pages,
             content_type=CONTENT_TYPES[job.format],
             filename=job.filename,
-            warnings=timed.rendered.warnings,
+            warnings=job.warnings + timed.rendered.warnings,
         )
 
     async def _hand_over(self, claim: Claim, result: Result, timed: "Timed") -> None:

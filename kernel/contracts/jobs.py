@@ -24,6 +24,8 @@ class PinnedTemplate(BaseModel, frozen=True):
     sha256: str
     engine: str
     missing: Missing = "blank"
+    #: It ships with Presswork: it may be rendered where no process can be confined.
+    trusted: bool = False
 
 
 class InlineSource(BaseModel, frozen=True):

@@ -39,6 +39,10 @@ class DocxRenderer:
             changed[template.main] = with_pages(template.main_part(changed), request.extra_pages)
         return Rendered(template.write(changed), None, warnings)
 
+    def compile(self, source: TemplateSource, request: RenderRequest) -> None:
+        """Compile a template without data. Raises DocumentFailed as `render` does."""
+        self._template(source, request)
+
     def _template(self, source: TemplateSource, request: RenderRequest) -> CompiledDocx:
         locale = locale_for(request.locale)
         key = (request.bundle.sha256, source.file, locale)
