@@ -10,7 +10,9 @@ from contracts.errors import DocumentError, DocumentFailed
 from contracts.templates import TemplateBundle, TemplateManifest, TemplateSource
 from generator.core import Engines, Rendered, RenderRequest, generate
 from generator.renderers.registry import FONTS
-from generator.renderers.typst import BUNDLES_ON_DISK, TypstRenderer
+from generator.renderers.typst import TypstRenderer
+from generator.renderers.typst_compilers import FontSet
+from generator.renderers.typst_files import BUNDLES_ON_DISK
 
 
 def render(engines: Engines, source: str, data: object = None, **files: bytes) -> Rendered:
@@ -65,8 +67,25 @@ def test_values_are_text_and_never_code(engines: Engines) -> None:
 
 def test_packages_are_not_fetched(engines: Engines) -> None:
     found = error(engines, '#import "@preview/cetz:0.1.0": *')
-    assert (found.code, found.message) == ("template_error", "Packages are not fetched.")
-    assert found.hint == "Put the package's files beside the template and import them by path."
+    assert (found.code, found.line, found.column) == ("template_error", 1, 9)
+    assert found.message == 'Packages are not fetched: "@preview/cetz:0.1.0".'
+    assert found.hint and found.hint.startswith("Put the package's files beside the template and import them by path.")
+
+
+def test_a_package_that_is_imported_by_a_made_up_name_is_not_fetched_either(engines: Engines) -> None:
+    assert error(engines, '#import ("@preview/" + "cetz:0.1.0"): *').message == "Packages are not fetched."
+
+
+def test_packages_of_the_operators_folder_can_be_imported(tmp_path: Path) -> None:
+    package = tmp_path / "preview" / "greet" / "1.0.0"
+    package.mkdir(parents=True)
+    manifest = '[package]\nname = "greet"\nversion = "1.0.0"\nentrypoint = "lib.typ"\n'
+    (package / "typst.toml").write_text(manifest)
+    (package / "lib.typ").write_text("#let hi = [Hi]")
+    engines = Engines(packages=tmp_path)
+    assert render(engines, '#import "@preview/greet:1.0.0": hi\n#hi').pages == 1
+    found = error(engines, '#import "@preview/greet:2.0.0": hi\n#hi')
+    assert found.message.startswith('The package "@preview/greet:2.0.0" is not in the folder of packages')
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../../etc/passwd", "missing.txt"])
@@ -121,13 +140,13 @@ def test_the_names_of_virtual_files_never_vary(monkeypatch: pytest.MonkeyPatch) 
     """The compiler interns file names for good and there are 65,535 ids: a name per document would use them up."""
     renderer = TypstRenderer(FONTS)
     seen: set[str] = set()
-    compile_ = renderer._compile
+    compile_ = FontSet.compile
 
-    def watched(files: dict[str, bytes], *rest: Any, **options: Any) -> Any:
+    def watched(fonts: FontSet, files: dict[str, bytes], *rest: Any, **options: Any) -> Any:
         seen.update(files)
-        return compile_(files, *rest, **options)
+        return compile_(fonts, files, *rest, **options)
 
-    monkeypatch.setattr(renderer, "_compile", watched)
+    monkeypatch.setattr(FontSet, "compile", watched)
     source = TemplateSource(engine="typst", file="main.typ", formats=("svg",))
     for number in range(5):
         bundle = TemplateBundle(TemplateManifest(sources=(source,)), {"main.typ": b"%d" % number})
@@ -149,4 +168,4 @@ def test_the_files_of_many_bundles_do_not_fill_the_disk(tmp_path: Path) -> None:
     for number in range(BUNDLES_ON_DISK + 5):
         files = {"main.typ": b"x", "data.bin": b"%d" % number}
         renderer.render(source, RenderRequest(TemplateBundle(TemplateManifest(sources=(source,)), files), b"{}", "svg"))
-    assert len(list(tmp_path.iterdir())) == BUNDLES_ON_DISK + 1
+    assert len(list(tmp_path.iterdir())) == BUNDLES_ON_DISK + 2

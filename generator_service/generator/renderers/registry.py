@@ -13,8 +13,9 @@ FONTS = Path(__file__).resolve().parents[2] / "fonts"
 class Engines:
     """Renderers by engine name, and the check of what they make. Not thread-safe: one per render process."""
 
-    def __init__(self, *, fonts: Path = FONTS, scratch: Path | None = None) -> None:
+    def __init__(self, *, fonts: Path = FONTS, scratch: Path | None = None, packages: Path | None = None) -> None:
         self._fonts = fonts
+        self._packages = packages
         self._scratch = scratch
         self._made: dict[str, Renderer] = {}
         self.check = OutputCheck()
@@ -39,7 +40,7 @@ class Engines:
         if engine == "typst":
             from generator.renderers.typst import TypstRenderer
 
-            return TypstRenderer(self._fonts, self._scratch)
+            return TypstRenderer(self._fonts, self._scratch, self._packages)
         if engine == "docx":
             from generator.renderers.docx import DocxRenderer
 

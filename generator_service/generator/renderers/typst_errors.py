@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import typst
 
@@ -10,6 +10,7 @@ from contracts.data_paths import hint_for, near_hint
 from contracts.errors import DocumentFailed
 from generator.renderers.port import failed
 from generator.renderers.typst_hints import hint_of
+from generator.renderers.typst_packages import VENDOR
 
 _PLACE = re.compile(r"┌─ (?:.*/)?(?P<file>[^/\n]+?):(?P<line>\d+):(?P<column>\d+)\s*$", re.MULTILINE)
 _CARETS = re.compile(r"^\s*│\s?(?P<indent> *)(?P<carets>\^+)", re.MULTILINE)
@@ -17,13 +18,21 @@ _MISSING_KEY = re.compile(r'dictionary does not contain key "(?P<key>(?:[^"\\]|\
 #: What a template says itself of its data: `#panic("`items[0].price` is \"on request\": an amount is needed.")`.
 _REFUSED = re.compile(r"(?:panicked with|assertion failed): (?P<says>`(?P<path>[^`]+)` .*)", re.DOTALL)
 _PACKAGE = re.compile(r"failed to (?:download|find|load) package|package not found")
-_VENDOR = "Put the package's files beside the template and import them by path."
+#: What an export for the archive or for accessibility refuses.
+_STANDARD = re.compile(r"(?P<standard>PDF/\S+) error: (?P<says>.*)", re.DOTALL)
+_NO_GLYPH = re.compile(r'the text `"(?P<text>.*)"` could not be displayed')
+_UNMET = re.compile(r"PDF standards error: HintedString\(\[(?P<says>.*)\]\)", re.DOTALL)
 _SEARCHED_AT = re.compile(r"\(searched at [^)]*\)")
 _CHAIN_BEFORE = re.compile(r"[\w.\-]*$")
 
 
-def located(error: typst.TypstError, file: str, files: Mapping[str, bytes], data: bytes) -> DocumentFailed:
-    """Translate a compile error. `file`: the source's own name, which the compiler knows as main.typ."""
+def located(
+    error: typst.TypstError, file: str, files: Mapping[str, bytes], data: bytes, families: Iterable[str] = ()
+) -> DocumentFailed:
+    """Translate a compile error. `file`: the source's own name, which the compiler knows as main.typ.
+
+    `families`: the fonts that there are, for text that none of them can show.
+    """
     diagnostic = _from_error(error.diagnostic)
     place = _PLACE.search(diagnostic)
     where: dict[str, str | int | None] = {"part": file}
@@ -38,8 +47,43 @@ def located(error: typst.TypstError, file: str, files: Mapping[str, bytes], data
         return failed("data_invalid", refused["says"], **where, data_path=refused["path"], hint=hint)
     package = _PACKAGE.search(error.message)
     if package:
-        return failed("template_error", "Packages are not fetched.", **where, hint=_VENDOR)
-    return failed("template_error", _clean(error.message), **where, hint=_hint(error))
+        return failed("template_error", "Packages are not fetched.", **where, hint=VENDOR)
+    unmet = _unmet_standard(error, where, families)
+    return unmet or failed("template_error", _clean(error.message), **where, hint=_hint(error))
+
+
+def _unmet_standard(
+    error: typst.TypstError, where: Mapping[str, str | int | None], families: Iterable[str]
+) -> DocumentFailed | None:
+    """Say what a standard of the template's `pdf_standards` refuses; None for any other error."""
+    impossible = _UNMET.fullmatch(error.message)
+    if impossible:
+        says = ". ".join(json.loads(f"[{impossible['says']}]"))
+        return failed("template_error", f"These PDF standards exclude each other: {says}.", hint=_STANDARDS_HINT)
+    standard = _STANDARD.fullmatch(error.message)
+    if standard is None:
+        return None
+    text = _NO_GLYPH.search(standard["says"])
+    message = f"{standard['standard']} does not allow this: {standard['says']}."
+    if text is None:
+        return failed("template_error", message, **where, hint=_standard_hint(standard["says"], error))
+    hint = f"Give the template a font that has it (the fonts are {', '.join(families)}), or leave it out."
+    return failed("missing_glyphs", message, **where, hint=hint)
+
+
+_STANDARDS_HINT = "Name one PDF/A standard at most in `pdf_standards`, and a version that it allows."
+
+
+def _standard_hint(says: str, error: typst.TypstError) -> str:
+    return (
+        _STANDARD_HINTS.get(says) or "; ".join(error.hints) or "Take the standard out of `pdf_standards`, or mend this."
+    )
+
+
+_STANDARD_HINTS = {
+    "missing alt text": 'Say what the picture shows: `image(path, alt: "...")`.',
+    "missing document title": "Give it a title: `#set document(title: [...])`.",
+}
 
 
 def _from_error(diagnostic: str) -> str:

@@ -70,8 +70,8 @@ class Missing:
     def refused(self, families: Iterable[str]) -> DocumentFailed:
         """Return the failure of a strict document; `families` are the fonts that there are."""
         hint = (
-            f"The fonts are {', '.join(families)}; templates cannot bring their own yet. Leave these characters out, "
-            "ask for docx (the reader's fonts show it), or have a font that has them put into the generator's `fonts` "
+            f"The fonts are {', '.join(families)}. Leave these characters out, ask for docx (the reader's fonts show "
+            "it), upload the template as a zip with a font that has them, or have one put into the generator's `fonts` "
             "folder."
         )
         return failed(CODE, self.message(), hint=hint)
