@@ -214,6 +214,7 @@ def sandbox_limits(settings: GeneratorSettings) -> SandboxLimits:
         file_bytes=settings.max_output_bytes + 1024 * 1024,
         mode=settings.sandbox,
         untrusted_unconfined=settings.sandbox == "unsafe",
+        packages=Path(settings.typst_packages) if settings.typst_packages else None,
     )
 
 

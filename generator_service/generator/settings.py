@@ -1,6 +1,7 @@
 """Settings of the generator: PRESSWORK_* variables. The table in docs/configuration.md is made from this class."""
 
 import os
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -19,6 +20,7 @@ class GeneratorSettings(SharedSettings):
     render_memory_mb: int = Field(1024, ge=128, description="Memory of one render, beyond an idle render process")
     max_output_bytes: int = Field(52_428_800, ge=1024, description="Largest document")
     sandbox: Literal["strict", "unsafe"] = Field("strict", description="unsafe: run untrusted templates unconfined")
+    typst_packages: str = Field("", description="Folder of Typst packages that templates may import; empty: none")
     retry_delay_s: float = Field(1, ge=0, description="Wait before a failed attempt is repeated; doubles each time")
     webhook_schedule: str = Field("", description="Seconds between webhook attempts, by comma; empty: the standard ten")
     webhook_concurrency: int = Field(64, ge=1, description="Webhooks under way at once")
@@ -36,6 +38,15 @@ class GeneratorSettings(SharedSettings):
     prune_every_s: float = Field(
         3600, ge=1, description="How often expired results, inputs and other leftovers are looked for"
     )
+
+    @field_validator("typst_packages")
+    @classmethod
+    def _a_folder(cls, folder: str) -> str:
+        if folder and not Path(folder).is_dir():
+            raise ValueError(
+                f"{folder} is no folder: name one that has packages, such as preview/cetz/0.4.2, or leave it empty"
+            )
+        return folder
 
     @field_validator("roles")
     @classmethod

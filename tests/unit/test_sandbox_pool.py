@@ -358,3 +358,17 @@ async def test_a_pool_that_is_closed_from_two_sides_removes_its_folder_once(monk
     await pool.start()
     await asyncio.gather(pool.close(), pool.close())
     assert len(removed) == 1
+
+
+async def test_packages_of_the_operators_folder_reach_the_render_processes(tmp_path: Path) -> None:
+    package = tmp_path / "preview" / "greet" / "1.0.0"
+    package.mkdir(parents=True)
+    (package / "typst.toml").write_text('[package]\nname = "greet"\nversion = "1.0.0"\nentrypoint = "lib.typ"\n')
+    (package / "lib.typ").write_text("#let hi = [Hi]")
+    pool = RenderPool(SandboxLimits(workers=1, spare=0, packages=tmp_path))
+    await pool.start()
+    try:
+        bundle = TemplateBundle.of_file("typst", b'#import "@preview/greet:1.0.0": hi\n#hi')
+        assert (await pool.render(RenderRequest(bundle, b"{}", "pdf"))).pages == 1
+    finally:
+        await pool.close()

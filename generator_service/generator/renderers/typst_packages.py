@@ -6,7 +6,9 @@ from pathlib import Path
 
 from generator.renderers.port import failed
 
-_IMPORTED = re.compile(r'"@(?P<space>[\w-]+)/(?P<name>[\w-]+):(?P<version>\d+\.\d+\.\d+)"')
+_IMPORTED = re.compile(
+    r'\b(?:import|include)\s+(?P<package>"@(?P<space>[\w-]+)/(?P<name>[\w-]+):(?P<version>\d+\.\d+\.\d+)")'
+)
 VENDOR = "Put the package's files beside the template and import them by path."
 
 
@@ -21,9 +23,15 @@ def _refuse(name: str, text: str, folder: Path | None) -> None:
     for number, line in enumerate(text.splitlines(), 1):
         for found in _IMPORTED.finditer(line.partition("//")[0]):
             if folder is None or not (folder / found["space"] / found["name"] / found["version"]).is_dir():
-                where = {"part": name, "line": number, "column": found.start() + 1, "tag": found[0]}
                 raise failed(
-                    "template_error", _message(found[0], folder), **where, excerpt=line.strip(), hint=_hint(folder)
+                    "template_error",
+                    _message(found["package"], folder),
+                    part=name,
+                    line=number,
+                    column=found.start("package") + 1,
+                    tag=found["package"],
+                    excerpt=line.strip(),
+                    hint=_hint(folder),
                 )
 
 

@@ -76,6 +76,7 @@ class Child:
             "parent": os.getpid(),
             "scratch": str(scratch),
             "fonts": str(fonts),
+            "packages": str(limits.packages) if limits.packages else None,
             "memory_bytes": limits.memory_bytes,
             "output_bytes": limits.output_bytes,
             "file_bytes": limits.file_bytes,

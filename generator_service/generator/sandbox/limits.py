@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 MIB = 1024 * 1024
@@ -14,7 +15,7 @@ class SandboxLimits:
     `memory_bytes` is what rendering may map beyond a warm process (about 60 MiB resident). A 21-page report with a
     500-row table takes 420 MiB. Beyond `cool_rss_bytes` a process drops its caches; if that is not enough, or after
     `renders` documents, it is replaced. `mode` unsafe: without seccomp; then only trusted templates are rendered,
-    unless `untrusted_unconfined` allows all.
+    unless `untrusted_unconfined` allows all. `packages`: a folder of Typst packages that templates may import.
     """
 
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
@@ -29,3 +30,4 @@ class SandboxLimits:
     bundle_bytes: int = 64 * MIB
     mode: Literal["strict", "unsafe"] = "strict"
     untrusted_unconfined: bool = False
+    packages: Path | None = None

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from generator.core import Engines
 from generator.sandbox_child.confine import confine, die_with, keep_niceness, limit
 from generator.sandbox_child.seccomp import ConfinementUnavailable
 from generator.sandbox_child.serve import Server
@@ -20,12 +21,14 @@ def main() -> int:
     scratch, fonts = Path(settings["scratch"]), Path(settings["fonts"])
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints must not reach the pipe
-    server = Server(requests=0, answers=answers, fonts=fonts, scratch=scratch, output_bytes=settings["output_bytes"])
+    packages = Path(settings["packages"]) if settings["packages"] else None
+    engines = Engines(fonts=fonts, scratch=scratch, packages=packages)
+    server = Server(requests=0, answers=answers, engines=engines, output_bytes=settings["output_bytes"])
     server.warm_up()
     limit(settings["memory_bytes"], settings["file_bytes"])
     if settings["confine"]:
         try:
-            confine(scratch, fonts)
+            confine(scratch, fonts, *([packages] if packages else []))
         except ConfinementUnavailable as error:
             print(error, file=sys.stderr)
             return EXIT_UNCONFINED

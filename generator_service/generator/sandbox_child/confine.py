@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from generator.sandbox_child import landlock, seccomp
@@ -43,16 +44,16 @@ def limit(memory: int, file: int) -> None:
             resource.setrlimit(kind, (value, value))
 
 
-def confine(scratch: Path, fonts: Path) -> None:
+def confine(scratch: Path, *folders: Path) -> None:
     """Give up files, network, programs and processes for good. Raises seccomp.ConfinementUnavailable."""
-    landlock.restrict(_readable(fonts), [scratch])
+    landlock.restrict(_readable(folders), [scratch])
     seccomp.install()
 
 
-def _readable(fonts: Path) -> list[Path]:
-    """The interpreter and everything it may still import, zone data and fonts."""
+def _readable(folders: Iterable[Path]) -> list[Path]:
+    """The interpreter and everything it may still import, zone data, and these folders: fonts and packages."""
     imports = [Path(entry) for entry in sys.path if entry]
-    return [Path(sys.prefix), Path(sys.base_prefix), Path("/usr"), Path("/lib"), Path("/lib64"), fonts, *imports]
+    return [Path(sys.prefix), Path(sys.base_prefix), Path("/usr"), Path("/lib"), Path("/lib64"), *folders, *imports]
 
 
 def _mapped() -> int:

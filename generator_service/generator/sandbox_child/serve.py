@@ -4,7 +4,6 @@ import ctypes
 import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 
 from contracts.errors import DocumentError, DocumentFailed
 from contracts.jobs import Simulate
@@ -20,12 +19,12 @@ _NAP_S = 0.05
 class Server:
     """Answers each job with one frame. Bundles arrive before the first job that uses them and leave when told."""
 
-    def __init__(self, *, requests: int, answers: int, fonts: Path, scratch: Path, output_bytes: int) -> None:
+    def __init__(self, *, requests: int, answers: int, engines: Engines, output_bytes: int) -> None:
         self._requests = requests
         self._answers = answers
         self._output_bytes = output_bytes
         self._bundles: dict[str, TemplateBundle] = {}
-        self._engines = Engines(fonts=fonts, scratch=scratch)
+        self._engines = engines
 
     def warm_up(self) -> None:
         """Load every engine."""
