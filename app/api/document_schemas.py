@@ -110,6 +110,45 @@ class DocumentRequest(Body):
         return self
 
 
+class RenderOptions(Body):
+    strict: bool = Field(default=False, strict=True, description="Warnings fail the render")
+    timeout_s: float | None = Field(default=None, gt=0, strict=True, description="Wall clock limit of it, in s")
+    simulate: SimulateOption | None = None
+
+
+class RenderRequest(Body):
+    """A document to make now: the fields of a document request that have to do with its making."""
+
+    model_config = examples.shown(examples.RENDER_REQUEST)
+
+    template: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    source: Source | None = None
+    data: dict[str, object] = Field(default_factory=dict)
+    format: Format = "pdf"
+    locale: Annotated[str, StringConstraints(max_length=35), AfterValidator(_locale)] | None = None
+    timezone: Annotated[str, StringConstraints(max_length=64), AfterValidator(_timezone)] | None = None
+    options: RenderOptions = RenderOptions()
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.template is None) == (self.source is None):
+            raise PydanticCustomError("template_or_source", "Give either `template` or `source`, and not both.")
+        return self
+
+    def as_document(self) -> DocumentRequest:
+        """Return the document request that it would be: the same rules hold."""
+        options = Options(strict=self.options.strict, timeout_s=self.options.timeout_s, simulate=self.options.simulate)
+        return DocumentRequest(
+            template=self.template,
+            source=self.source,
+            data=self.data,
+            format=self.format,
+            locale=self.locale,
+            timezone=self.timezone,
+            options=options,
+        )
+
+
 class RetryRequest(Body):
     model_config = examples.shown({"template": "invoice@2"})
 

@@ -1,7 +1,7 @@
 """Assets: files that users upload once and name in data. Whose they are, and which documents need them.
 
-All of it lies in the blob store, so that it survives Redis: the bytes by their hash, an empty blob for each user who has
-uploaded them, and one for each document that names them. The pruner reads the same blobs.
+All of it lies in the blob store, so that it survives Redis: the bytes by their hash, an empty blob for each user who
+has uploaded them, and one for each document that names them. The pruner reads the same blobs.
 """
 
 import hashlib

@@ -10,7 +10,7 @@ import structlog
 from backends.asks import Ask, Asks, answer_key
 from backends.blobs import BlobStore
 from backends.changes import Changes, Watch
-from contracts.errors import DocumentFailed, NoGenerator, TransientError
+from contracts.errors import BlobUnavailable, DocumentFailed, NoGenerator, TransientError
 from contracts.ids import new_id
 from contracts.jobs import GenerationJob
 from contracts.workbench import Answer, CheckAsk, RenderAsk, Rendering, Verdict
@@ -61,6 +61,8 @@ class Workbench:
         finally:
             with contextlib.suppress(TransientError):  # it goes away by itself
                 await asyncio.shield(self._asks.drop(ask.ask_id))
+        if answer.error is not None and answer.error.code == "storage_unavailable":
+            raise BlobUnavailable(answer.error.message)
         if answer.error is not None:
             raise DocumentFailed(answer.error)
         return answer
