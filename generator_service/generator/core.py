@@ -5,7 +5,7 @@ Runs inside the render processes (`generator.sandbox_child`); the CLI and the be
 
 from contracts.errors import DocumentFailed
 from contracts.templates import TemplateSource
-from generator.renderers.controls import without_controls
+from generator.renderers.controls import WORD_CONTROLS, without_controls
 from generator.renderers.port import Rendered, RenderRequest, failed
 from generator.renderers.registry import Engines
 
@@ -31,7 +31,7 @@ def generate(request: RenderRequest, engines: Engines | None = None) -> Rendered
 
 def _generate(request: RenderRequest, engines: Engines) -> Rendered:
     source = _source(request)
-    request, warned = without_controls(request)
+    request, warned = without_controls(request, WORD_CONTROLS if source.engine == "docx" else frozenset())
     rendered = engines.get(source.engine).render(source, request)
     if request.strict and rendered.warnings:  # those that engines do not refuse by themselves
         first = rendered.warnings[0]

@@ -13,12 +13,21 @@ _ESCAPE = re.compile(rb"\\(?:(?P<kept>[\\\"/ntr])|(?P<short>[bf])|u00(?P<code>0[
 _SHORT = {b"b": 0x08, b"f": 0x0C}
 
 
-def without_controls(request: RenderRequest) -> tuple[RenderRequest, tuple[Warned, ...]]:
-    """Return the request with clean data, and a warning if it was not. Raises DocumentFailed if it is strict."""
+#: Word templates print a bell as a new paragraph and a form feed as a new page, as docxtpl does.
+WORD_CONTROLS = frozenset({0x07, 0x0C})
+
+
+def without_controls(
+    request: RenderRequest, kept: frozenset[int] = frozenset()
+) -> tuple[RenderRequest, tuple[Warned, ...]]:
+    """Return the request with clean data, and a warning if it was not. Raises DocumentFailed if it is strict.
+
+    `kept` are the codes of those that the engine prints.
+    """
     if b"\\" not in request.data:
         return request, ()
     found: set[int] = set()
-    clean = _ESCAPE.sub(lambda escape: _kept(escape, found), request.data)
+    clean = _ESCAPE.sub(lambda escape: _kept(escape, found, kept), request.data)
     if not found:
         return request, ()
     points = sorted(found)
@@ -31,8 +40,11 @@ def without_controls(request: RenderRequest) -> tuple[RenderRequest, tuple[Warne
     return replace(request, data=clean), (Warned(code=CODE, message=message),)
 
 
-def _kept(escape: re.Match[bytes], found: set[int]) -> bytes:
+def _kept(escape: re.Match[bytes], found: set[int], kept: frozenset[int]) -> bytes:
     if escape["kept"]:
         return escape[0]
-    found.add(_SHORT[escape["short"]] if escape["short"] else int(escape["code"], 16))
+    code = _SHORT[escape["short"]] if escape["short"] else int(escape["code"], 16)
+    if code in kept:
+        return escape[0]
+    found.add(code)
     return b""

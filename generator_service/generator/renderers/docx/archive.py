@@ -64,14 +64,17 @@ class ArchiveWriter:
     def __init__(self, members: list[Member]) -> None:
         self._members = members
         self._locals = [_local(member) for member in members]
+        self._names = frozenset(member.name for member in members)
 
     def write(self, changed: Mapping[str, bytes]) -> bytes:
-        """Return the archive with the changed parts' new contents, in the template's order."""
+        """Return the archive with the changed parts' new contents, in the template's order, and then what is new."""
         chunks: list[bytes] = []
         directory: list[bytes] = []
         offset = 0
-        for member, local in zip(self._members, self._locals, strict=True):
-            content = changed.get(member.name)
+        added = [deflated(name, content) for name, content in changed.items() if name not in self._names]
+        known = [*zip(self._members, self._locals, strict=True), *((member, _local(member)) for member in added)]
+        for member, local in known:
+            content = changed.get(member.name) if member.name in self._names else None
             if content is not None:
                 member = deflated(member.name, content)
                 local = _local(member)

@@ -7,16 +7,19 @@ from generator.renderers import formatting
 from generator.renderers.docx.charts import bars
 from generator.renderers.docx.clauses import clauses
 from generator.renderers.docx.demands import given, list_at
+from generator.renderers.docx.inserts import Inserts
 from generator.renderers.docx.lines import lines
 from generator.renderers.docx.price import price
+from generator.renderers.docx.rich_filters import rich_filters
 from generator.renderers.docx.tables import table
 from generator.renderers.formatting import Locale
 
 
-def filters(locale: Locale) -> dict[str, Callable[..., object]]:
-    """Return every filter by name, for one locale."""
+def filters(locale: Locale, inserts: Inserts | None = None) -> dict[str, Callable[..., object]]:
+    """Return every filter by name, for one locale; `inserts` takes what is more than text."""
     return {
         **formatting.filters(locale),
+        **rich_filters(inserts or Inserts()),
         "given": given,
         "list_at": list_at,
         "paragraphs": partial(paragraphs, locale),

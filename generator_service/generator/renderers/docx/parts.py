@@ -11,6 +11,7 @@ from typing import TypeAlias
 from lxml import etree
 
 from generator.renderers.docx.cells import apply_cell_tag
+from generator.renderers.docx.nesting import refuse_unbalanced
 from generator.renderers.docx.output import CELL_END, GRID_START
 from generator.renderers.docx.tags import (
     CELL_STATEMENTS,
@@ -59,6 +60,17 @@ class Part:
     def careful_source(self) -> tuple[str, list[tuple[int, int]]]:
         """The same for the pass that leaves missing values blank and reports them."""
         return self._source(lambda number: careful_code(self.tags[number], number))
+
+    def traced_source(self, *, careful: bool) -> str:
+        """The same for a pass that only finds the tag at which a render stops: each tells its number before it runs."""
+
+        def traced(number: int) -> str:
+            tag = self.tags[number]
+            code = careful_code(tag, number) if careful else strict_code(tag)
+            told = tag.kind == "{" or tag.keyword in ("for", "if", "set", "with")
+            return f"{{% do __at({number}) %}}{code}" if told else code
+
+        return self._source(traced)[0]
 
     def _source(self, written: Callable[[int], str]) -> tuple[str, list[tuple[int, int]]]:
         chunks = [prologue(self.names)]
@@ -198,7 +210,7 @@ class _Compiler:
                 apply_cell_tag(cell, element, tag, self._insert)
 
     def _insert(self, code: str, kind: str, near: Tag) -> str:
-        self.tags.append(replace(near, kind=kind, code=code))
+        self.tags.append(replace(near, kind=kind, code=code, quiet=True))
         return f"{_OPEN}{len(self.tags) - 1}{_CLOSE}"
 
     def _lift(self, scope: str) -> None:
@@ -255,6 +267,7 @@ class _Compiler:
                 pieces.append(int(piece) if index % 2 else piece)
         guard_tables = any(tag.scope == "tr" for tag in self.tags)
         tags = tuple(_with_loops(self.tags, pieces))
+        refuse_unbalanced([tags[piece] for piece in pieces if isinstance(piece, int)])
         return Part(self._name, tuple(pieces), tags, guard_tables)
 
 

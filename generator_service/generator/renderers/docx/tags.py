@@ -4,9 +4,10 @@ Two ways of writing: `strict_code` runs at Rust speed and fails on what is missi
 reports it. A document is rendered strictly first, and carefully only if that failed.
 """
 
+import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from generator.renderers.port import failed
@@ -34,18 +35,21 @@ _FOR = re.compile(
 )
 
 _TEXT = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
-_NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+#: What is called is no data: JSON has no functions.
+_NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?![\w]|\s*\()")
 #: Words of the language and functions of MiniJinja: never looked up in the data.
 _NOT_DATA = frozenset(
     "true false none True False None and or not in is if else elif endif for endfor recursive set endset macro"
     " endmacro call endcall filter endfilter do with endwith break continue loop caller self range namespace dict"
-    " cycler joiner lipsum debug colspan cellbg vm hm __missing".split()
+    " cycler joiner lipsum debug colspan cellbg vm hm __missing __at".split()
 )
 
 STATEMENTS = frozenset(
     "for endfor if elif else endif set endset macro endmacro call endcall filter endfilter do with endwith"
     " break continue".split()
 )
+#: Characters shown on either side of a tag in errors.
+_AROUND = 80
 #: Tags that change their cell instead of printing.
 CELL_STATEMENTS = frozenset({"colspan", "cellbg", "vm", "hm"})
 
@@ -54,7 +58,8 @@ CELL_STATEMENTS = frozenset({"colspan", "cellbg", "vm", "hm"})
 class Tag:
     """One tag: `scope` is the element it stands for (p, tr, tc, r or none); `paragraph` counts from 1 in its part.
 
-    `loops` maps the loop variables in force to the lists they run over: {"i": "items[]"}.
+    `loops` maps the loop variables in force to the lists they run over: {"i": "items[]"}. `excerpt` is the text around
+    it. `quiet`: it writes an attribute of the markup, where no mark of a missing value may stand.
     """
 
     raw: str
@@ -66,6 +71,8 @@ class Tag:
     trim_before: bool = False
     trim_after: bool = False
     loops: Mapping[str, str] = field(default_factory=dict)
+    excerpt: str = ""
+    quiet: bool = False
 
     @property
     def keyword(self) -> str:
@@ -77,10 +84,17 @@ def parse(found: re.Match[str], part: str, paragraph: int) -> Tag:
     """Take a match of FIND apart. Raises DocumentFailed template_error for a statement that templates do not have."""
     if found["tag"] is None:
         literal = found["raw"] if found["raw"] is not None else found["escape"].replace("_", "")
-        return Tag(found.group(), "literal", literal, part, paragraph)
+        return Tag(found.group(), "literal", literal, part, paragraph, excerpt=excerpt_of(found))
     inside = _INSIDE.fullmatch(found["tag"])
     if inside is None:
-        raise failed("template_error", "This tag is empty or broken.", part=part, line=paragraph, tag=found["tag"])
+        raise failed(
+            "template_error",
+            "This tag is empty or broken.",
+            part=part,
+            line=paragraph,
+            tag=found["tag"],
+            excerpt=excerpt_of(found),
+        )
     tag = Tag(
         raw=found["tag"],
         kind=inside["kind"],
@@ -90,17 +104,31 @@ def parse(found: re.Match[str], part: str, paragraph: int) -> Tag:
         scope=inside["scope"] or "",
         trim_before=bool(inside["trim"]) and inside["kind"] == "%",
         trim_after=bool(inside["end"]) and inside["kind"] == "%",
+        excerpt=excerpt_of(found),
     )
     if tag.kind == "%" and tag.keyword not in STATEMENTS | CELL_STATEMENTS:
         raise failed(
             "template_error",
             f"`{tag.keyword}` is not a statement of DOCX templates.",
-            hint="Statements are: for, if, elif, else, set, macro, call, filter, with.",
+            hint=near(tag.keyword, STATEMENTS | CELL_STATEMENTS)
+            or "Statements are: for, if, elif, else, set, macro, call, filter, with, colspan, cellbg, vm, hm.",
             part=part,
             line=paragraph,
             tag=tag.raw,
+            excerpt=tag.excerpt,
         )
     return tag
+
+
+def excerpt_of(found: re.Match[str]) -> str:
+    """Return a tag with some of the text around it in its paragraph."""
+    return found.string[max(found.start() - _AROUND, 0) : found.end() + _AROUND].strip()
+
+
+def near(name: str, known: Iterable[str]) -> str | None:
+    """Ask whether one of the known names is meant, None if none resembles this one."""
+    close = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
+    return "Did you mean " + " or ".join(f"`{one}`" for one in close) + "?" if close else None
 
 
 def strict_code(tag: Tag) -> str:
@@ -118,18 +146,24 @@ def strict_code(tag: Tag) -> str:
 def careful_code(tag: Tag, number: int) -> str:
     """Write the tag so that a missing value is blank and reported as `__missing(number)`; null is blank too."""
     if tag.kind == "{":
-        return _careful_print(tag.code, number)
+        return _careful_print(tag.code, number, tag.quiet)
     loop = _FOR.match(tag.code) if tag.kind == "%" else None
     if loop is None:
         return strict_code(tag)
     path, rest = loop["path"], loop["rest"]
-    report = f"{{% if {path} is not defined %}}{{{{ __missing({number}) }}}}{{% endif %}}"
+    told = _told(number, quiet=bool(tag.scope))
+    report = f"{{% if {path} is not defined %}}{told}{{% endif %}}"
     rows = f"({path} if {path} is defined and {path} is not none else [])"
     return f"{report}{{% for {loop['names']} in {rows} {rest} %}}"
 
 
-def _careful_print(code: str, number: int) -> str:
-    missing = f"{{{{ __missing({number}) }}}}"
+def _told(number: int, *, quiet: bool) -> str:
+    """Report a missing value, and print its mark unless markup stands here."""
+    return f"{{% do __missing({number}) %}}" if quiet else f"{{{{ __missing({number}) }}}}"
+
+
+def _careful_print(code: str, number: int, quiet: bool) -> str:
+    missing = _told(number, quiet=quiet)
     shown = (
         f"{{% set __v = ({code}) %}}{{% if __v is defined %}}{{% if __v is not none %}}{{{{ __v }}}}{{% endif %}}"
         f"{{% else %}}{missing}{{% endif %}}"

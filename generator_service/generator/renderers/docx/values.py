@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn
 
+from generator.renderers.docx.inserts import Inserts
 from generator.renderers.port import RenderRequest, failed, local_moment
 
 #: The template that holds the data, and the names under which the prologue of each part imports it.
@@ -28,8 +29,11 @@ class Values:
     nulls: bool
 
 
-def values_of(request: RenderRequest) -> Values:
-    """Read a request's data. Raises DocumentFailed template_error if it is not a JSON object."""
+def values_of(request: RenderRequest, inserts: Inserts) -> Values:
+    """Read a request's data; what is more than text leaves its mark there and goes to `inserts`.
+
+    Raises DocumentFailed template_error if it is not a JSON object.
+    """
     try:
         data = json.loads(request.data, parse_constant=_refuse_constant)
         text = request.data.decode()
@@ -37,8 +41,10 @@ def values_of(request: RenderRequest) -> Values:
         raise failed("template_error", f"The data is not JSON: {error}") from error
     if not isinstance(data, dict):
         raise failed("template_error", "The data must be a JSON object.")
-    if _LONE_SURROGATE.search(request.data):
-        text = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
+    shaped = b'"$' in request.data
+    if shaped or _LONE_SURROGATE.search(request.data):
+        shown = inserts.taken(data) if shaped else data
+        text = json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace").decode()
     nulls = "null" in text
     if nulls:
         text = _STRING_OR_NULL.sub(lambda found: "none" if found.group() == "null" else found.group(), text)
