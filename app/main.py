@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
-from app.api import content, documents, errors, system, templates, users, webhooks
+from app.api import content, documents, errors, system, template_changes, templates, users, webhooks
 from app.api.errors import internal_problem, stopped_problem
 from app.api.gate import StartupGate
 from app.api.intake import Intake
@@ -21,6 +21,7 @@ from app.api.openapi import complete
 from app.api.schemas import Limits
 from app.repository.deliveries import DeliveryRepository
 from app.repository.documents import DocumentRepository
+from app.repository.templates import TemplateRepository
 from app.repository.users import UserRepository
 from app.services import Services
 from app.services.auth import Authenticator
@@ -28,6 +29,7 @@ from app.services.bootstrap import Bootstrap
 from app.services.deliveries import DeliveryService
 from app.services.documents import DocumentService, DocumentStores
 from app.services.readiness import Readiness
+from app.services.template_changes import TemplateChanges
 from app.services.templates import TemplateService
 from app.services.users import UserService
 from app.settings import ApiSettings
@@ -38,6 +40,7 @@ from backends.changes import Changes
 from backends.clickhouse import ClickHouse
 from backends.deliveries import Deliveries
 from backends.history_accounts import HistoryAccounts
+from backends.history_templates import HistoryTemplates, bring_templates_back
 from backends.migrations.retention import HistoryRetention, apply_retention
 from backends.migrations.runner import migrate
 from backends.queue import DocumentQueue
@@ -94,7 +97,7 @@ def create_app(settings: ApiSettings, backends: Backends | None = None) -> FastA
     )
     _wire(app, settings, backends or Backends.of(settings))
     errors.install(app)
-    for part in (users, templates, documents, content, webhooks, system):
+    for part in (users, templates, template_changes, documents, content, webhooks, system):
         app.include_router(part.router)
     app.mount("/docs/assets", StaticFiles(directory=SWAGGER_UI), name="docs_assets")
     complete(app)
@@ -112,8 +115,18 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
     accounts, repository = Accounts(scripts), UserRepository(backends.clickhouse)
     auth = Authenticator(accounts, settings.secret_key)
     user_service = UserService(accounts, repository, auth, SecretBox(settings.secret_key))
-    template_service = TemplateService(TemplateStore(scripts))
     changes = Changes(backends.redis, scripts.prefix)
+    workbench = Workbench(Asks(scripts), backends.blobs, changes)
+    template_store = TemplateStore(scripts)
+    template_service = TemplateService(template_store, backends.blobs)
+    template_changes_ = TemplateChanges(
+        template_store,
+        template_service,
+        TemplateRepository(backends.clickhouse),
+        backends.blobs,
+        workbench,
+        settings.max_templates_per_user,
+    )
     stores = DocumentStores(
         queue=DocumentQueue(scripts, settings.queue_limits()),
         history=DocumentRepository(backends.clickhouse),
@@ -126,13 +139,19 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
     schema = partial(_prepare_schema, backends.clickhouse, settings)
     safe = partial(require_safe_redis, settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)
     history = HistoryAccounts(backends.clickhouse)
-    bootstrap = Bootstrap(accounts, user_service, history, schema, settings.admin_key, safe)
+    templates_back = partial(bring_templates_back, HistoryTemplates(backends.clickhouse), template_store)
+    bootstrap = Bootstrap(accounts, user_service, history, schema, settings.admin_key, safe, templates_back)
     state = app.state
     state.settings, state.backends, state.blobs = settings, backends, backends.blobs
     state.services = Services(
-        auth=auth, users=user_service, documents=documents_, templates=template_service, deliveries=deliveries
+        auth=auth,
+        users=user_service,
+        documents=documents_,
+        templates=template_service,
+        template_changes=template_changes_,
+        deliveries=deliveries,
     )
-    state.workbench = Workbench(Asks(scripts), backends.blobs, changes)
+    state.workbench = workbench
     state.links = Links(settings.public_url.rstrip("/"), UrlSigner(settings.secret_key), settings.url_ttl_s)
     state.cursor_key = derive(settings.secret_key, "cursors")
     state.metrics, state.changes, state.bootstrap = Metrics("api"), changes, bootstrap

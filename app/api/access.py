@@ -20,6 +20,7 @@ from contracts.users import Role
 F = TypeVar("F", bound=Callable[..., Any])
 EVERYONE: tuple[Role, ...] = ("admin", "member", "viewer")
 PUBLIC: tuple[Role, ...] = ()
+MULTIPART = "multipart/form-data"
 
 
 def allow(*roles: Role) -> Callable[[F], F]:
@@ -40,6 +41,11 @@ def takes_map(name: str) -> Callable[[F], F]:
 def linked_by(parameter: str) -> Callable[[F], F]:
     """Mark an endpoint whose URL with this parameter is a link: browsers and mail clients add parameters to links."""
     return _mark("presswork_link", parameter)
+
+
+def takes_files(endpoint: F) -> F:
+    """Mark an endpoint that takes multipart/form-data, which it reads itself."""
+    return _mark("presswork_files", True)(endpoint)
 
 
 def _mark(name: str, value: object) -> Callable[[F], F]:
@@ -63,6 +69,7 @@ class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         flaws_of = query_flaws(self)
+        takes_files_ = getattr(self.endpoint, "presswork_files", False)
 
         async def guarded(request: Request) -> Response:
             request = StrictRequest(request.scope, request.receive)
@@ -72,6 +79,8 @@ class GuardedRoute(APIRoute):
                     raise Forbidden()
             if request.scope["query_string"] and (flaws := flaws_of(request)):
                 raise Invalid(*flaws)
+            if takes_files_ and _media_type(request) != MULTIPART:
+                return problem(request, "unsupported_media_type", f"Send the file as {MULTIPART}.")
             if self.body_field is not None:
                 if not _is_json(request):
                     return problem(
@@ -126,9 +135,13 @@ async def authenticate(request: Request) -> Principal:
 
 
 def _is_json(request: Request) -> bool:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = _media_type(request)
     has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
     return not has_body or media_type == "application/json" or media_type.endswith("+json")
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 # Asynchronous, because FastAPI sends synchronous dependencies to a thread: that cost a tenth of an accepted document.

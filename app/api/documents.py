@@ -12,7 +12,7 @@ from app.api import document_schemas as schemas
 from app.api.access import EVERYONE, Caller, GuardedRoute, allow, authenticate, takes_map
 from app.api.content import content_response
 from app.api.document_requests import BYTES_WAIT_S, idempotency_of, job_of, preferred_wait, wants_bytes
-from app.api.errors import DOCUMENT_FAILED, problem
+from app.api.errors import DOCUMENT_FAILED, failure_code, problem
 from app.api.event_stream import EventStream, last_event_id, settled
 from app.api.examples import DOCUMENT_REQUESTS, EVENT_STREAM
 from app.api.intake import only_waiting
@@ -72,17 +72,12 @@ async def create_document(
 async def _ended(request: Request, row: DocumentRow, headers: dict[str, str], *, as_bytes: bool) -> Response:
     if row.status == Status.FAILED and row.error:
         more = {"document_id": str(row.document_id), "error": row.error.model_dump()}
-        return problem(request, _problem_code(row.error.code), row.error.message, headers=headers, **more)
+        return problem(request, failure_code(row.error.code), row.error.message, headers=headers, **more)
     if row.status != Status.COMPLETED:
         return _accepted(request, row.document_id, row.status, headers)
     if as_bytes:
         return await content_response(request, row, extra=headers)
     return _document(request, row, 200, headers)
-
-
-def _problem_code(code: str) -> str:
-    """A document that failed is a 422, whatever the cause: the request was answered, the document could not be made."""
-    return "render_crashed" if code in ("internal_error", "storage_unavailable") else code
 
 
 def _accepted(request: Request, document_id: UUID, status: str, headers: dict[str, str]) -> Response:

@@ -53,6 +53,7 @@ PROBLEMS: Mapping[str, Problem] = {
     "invalid_header": Problem(400, "Invalid header", "A header's value is not usable; the detail names it."),
     "unauthorized": Problem(401, "Unauthorized", "No API key was sent, or it is wrong, expired, revoked or suspended."),
     "forbidden": Problem(403, "Forbidden", "Your role does not allow this operation."),
+    "shipped_template": Problem(403, "Shipped template", "The template ships with Presswork and cannot be changed."),
     "not_found": Problem(404, "Not found", "There is no such resource, or it is not yours."),
     "method_not_allowed": Problem(405, "Method not allowed", "The Allow header lists what this path answers."),
     "not_acceptable": Problem(406, "Not acceptable", "The Accept header asks for a type this operation cannot make."),
@@ -63,6 +64,12 @@ PROBLEMS: Mapping[str, Problem] = {
         "Last admin",
         "The last active admin cannot be removed, suspended or demoted, nor its last valid key be revoked.",
     ),
+    "name_taken": Problem(409, "Name taken", "You have a template of this name, or somebody shares one."),
+    "name_reserved": Problem(409, "Name reserved", "A template of this name ships with Presswork."),
+    "too_many_templates": Problem(
+        409, "Too many templates", "You have as many templates as PRESSWORK_MAX_TEMPLATES_PER_USER says."
+    ),
+    "production_needed": Problem(409, "Production needed", "The tag `production` can be moved, but not removed."),
     "not_ready": Problem(409, "Not ready", "The document has not ended yet: wait for it or poll it."),
     "document_failed": Problem(
         409, "Document failed", "The document has no content, because it failed or was cancelled."
@@ -78,7 +85,9 @@ PROBLEMS: Mapping[str, Problem] = {
         "Body too large",
         "The request body is larger than PRESSWORK_MAX_BODY_BYTES, or with a file than PRESSWORK_MAX_UPLOAD_BYTES.",
     ),
-    "unsupported_media_type": Problem(415, "Unsupported media type", "Send JSON with Content-Type: application/json."),
+    "unsupported_media_type": Problem(
+        415, "Unsupported media type", "Send JSON as application/json, a template's file as multipart/form-data."
+    ),
     "range_not_satisfiable": Problem(416, "Range not satisfiable", "The Range header lies outside the content."),
     "invalid_request": Problem(422, "Invalid request", "Something in the request is wrong; `errors` points to it."),
     "idempotency_mismatch": Problem(422, "Idempotency mismatch", "This Idempotency-Key came with another body before."),
@@ -121,6 +130,9 @@ FLAW_CODES: Mapping[str, str] = {
     "invalid_asset": "The bytes are not what Content-Type says, or nothing that a template can use.",
     "invalid_font": "The bytes are no TrueType or OpenType font, or a damaged one.",
     "unsupported_format": "The template's engine cannot make this format; the detail lists what it can.",
+    "unsupported_file": "The file is no template: the detail lists what is.",
+    "bad_archive": "The zip archive is damaged, unsafe or larger than allowed; the detail says what.",
+    "invalid_schema": "This is no JSON Schema (2020-12), or it refers to something outside of itself.",
     "invalid_url": "The callback is not a URL that can be called.",
     "private_address": "The callback leads to a private or reserved address; the detail names the setting to change.",
     "invalid_header": "The callback header's name or value is not allowed.",
@@ -191,11 +203,17 @@ def _presswork_error(request: Request, error: Exception) -> Response:
         more["errors"] = [flaw_view(flaw) for flaw in error.flaws]
     if isinstance(error, DocumentFailed):
         more["error"] = error.error.model_dump()
-    if error.code not in PROBLEMS:
+    code = failure_code(error.code) if isinstance(error, DocumentFailed) else error.code
+    if code not in PROBLEMS:
         log.error("problem.unknown_code", code=error.code)
         return internal_problem(request)
     detail = f"{error.message} {error.hint}".strip()
-    return problem(request, error.code, detail, headers=headers, **more)
+    return problem(request, code, detail, headers=headers, **more)
+
+
+def failure_code(code: str) -> str:
+    """A document that failed is a 422, whatever the cause: the request was answered, the document could not be made."""
+    return code if code in DOCUMENT_FAILED else "render_crashed"
 
 
 def internal_problem(request: Request) -> Response:

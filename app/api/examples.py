@@ -43,8 +43,32 @@ TEMPLATE: Example = {
     "title": "Invoice",
     "description": "An invoice on A4.",
     "sample": {"number": "INV-7"},
+    "validation": None,
+    "missing": "blank",
     "created_at": MOMENT,
     "updated_at": MOMENT,
+}
+OWN_TEMPLATE: Example = {
+    **TEMPLATE,
+    "name": "delivery-note",
+    "owner_id": USER_ID,
+    "visibility": "private",
+    "formats": ["pdf", "png", "svg"],
+    "title": "Delivery note",
+    "description": None,
+}
+TEMPLATE_MADE: Example = {
+    **OWN_TEMPLATE,
+    "version": 1,
+    "warnings": [{"code": "template_warning", "message": "unknown font family: acme sans (line 3)"}],
+    "example": {"number": "text"},
+}
+TEMPLATE_VERSION: Example = {
+    "version": 1,
+    "sha256": SHA256,
+    "formats": ["pdf", "png", "svg"],
+    "tags": ["production"],
+    "created_at": MOMENT,
 }
 DATA_SCHEMA: Example = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -150,18 +174,6 @@ INVOICE: Example = {
     "items": [{"name": "Consulting", "qty": 2, "unit": "h", "price": 120}],
 }
 DOCUMENT_REQUEST: Example = {"template": "invoice", "format": "pdf", "data": INVOICE}
-RENDER_REQUEST: Example = {"template": "invoice", "format": "png", "data": INVOICE, "locale": "en-GB"}
-RENDER_REQUESTS: dict[str, Json] = {
-    "template": {"summary": "A picture of an invoice's first page", "value": RENDER_REQUEST},
-    "source": {
-        "summary": "A source that is being written",
-        "value": {
-            "source": {"engine": "typst", "content": '= Hello, #json("data.json").name!'},
-            "data": {"name": "Ada"},
-            "options": {"strict": True},
-        },
-    },
-}
 #: By the name under which an operation shows it: an OpenAPI Example Object.
 DOCUMENT_REQUESTS: dict[str, Json] = {
     "template": {"summary": "An invoice from a shipped template", "value": DOCUMENT_REQUEST},

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
-from app.api import document_schemas, schemas, webhook_schemas
+from app.api import document_schemas, schemas, template_schemas, webhook_schemas
 from app.api.document_schemas import ErrorShown
 from app.api.errors import DOCUMENT_FAILED, PROBLEM_JSON, PROBLEMS, problem_body
 from app.api.examples import DOCUMENT_ERROR, DOCUMENT_ID, PROBLEM, REQUEST_ID, shown
@@ -22,13 +22,15 @@ ANY = (
 )
 #: What an operation with a body may answer beside.
 BODY = ("malformed_json", "request_timeout", "body_too_large", "unsupported_media_type")
+#: What an operation with a file may answer beside.
+FILE = ("request_timeout", "body_too_large", "unsupported_media_type")
 #: What reading a document may answer beside.
 MISSING = ("not_found", "history_unavailable")
 BINARY: Json = {"schema": {"type": "string", "format": "binary"}}
 #: The content of an answer that is a document.
 BYTES: Json = {own_type(made): BINARY for made in CONTENT_TYPES}
 SCHEMAS = "#/components/schemas/"
-SCHEMA_MODULES = (schemas, document_schemas, webhook_schemas)
+SCHEMA_MODULES = (schemas, document_schemas, template_schemas, webhook_schemas)
 
 
 class ProblemFlaw(BaseModel):

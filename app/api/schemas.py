@@ -1,10 +1,10 @@
-"""Bodies and answers of users, keys and templates. Unknown fields are refused; times are RFC 3339 UTC."""
+"""Bodies and answers of users and keys. Unknown fields are refused; times are RFC 3339 UTC."""
 
 import math
 import re
 import unicodedata
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -214,41 +214,11 @@ class KeyList(BaseModel):
     next_cursor: str | None
 
 
-class AssetShown(BaseModel):
-    model_config = examples.shown({"asset": f"sha256:{examples.SHA256}"})
-
-    asset: str
-
-
 class WebhookSecret(BaseModel):
     model_config = examples.shown({"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "previous_valid_until": None})
 
     secret: str
     previous_valid_until: str | None
-
-
-class Template(BaseModel):
-    model_config = examples.shown(examples.TEMPLATE)
-
-    name: str
-    owner_id: str | None
-    visibility: Literal["private", "shared"]
-    engine: str
-    formats: list[str]
-    versions: int
-    tags: dict[str, int]
-    title: str | None
-    description: str | None
-    sample: dict[str, object] | None
-    created_at: str
-    updated_at: str
-
-
-class TemplateList(BaseModel):
-    model_config = examples.page(examples.TEMPLATE)
-
-    items: list[Template]
-    next_cursor: str | None
 
 
 def user_view(row: UserRow) -> User:

@@ -19,14 +19,7 @@ class StrictRequest(Request):
 
     async def json(self) -> Any:
         if not hasattr(self, "_strict_json"):
-            try:
-                body = await self.body()
-                value = from_json(body, allow_inf_nan=False)
-                if HUGE_NUMBER.search(body):
-                    json.dumps(value, allow_nan=False)  # 1e999 is read as infinity: it cannot be stored
-            except ValueError as error:
-                raise json.JSONDecodeError(str(error), "", 0) from error
-            self._strict_json = value
+            self._strict_json = strict_json(await self.body())
         return self._strict_json
 
     async def refuse_repeated_keys(self) -> None:
@@ -37,6 +30,17 @@ class StrictRequest(Request):
             return  # FastAPI asks for the body once more, and answers.
         if may_repeat_a_key(body, value) and (pointer := repeated_key(body)) is not None:
             raise Invalid.at(pointer, "This key is given twice in the same object.", "duplicate_key")
+
+
+def strict_json(body: bytes) -> Any:
+    """Read JSON in the strict sense. Raises JSONDecodeError."""
+    try:
+        value = from_json(body, allow_inf_nan=False)
+        if HUGE_NUMBER.search(body):
+            json.dumps(value, allow_nan=False)  # 1e999 is read as infinity: it cannot be stored
+    except ValueError as error:
+        raise json.JSONDecodeError(str(error), "", 0) from error
+    return value
 
 
 def may_repeat_a_key(body: bytes, value: object) -> bool:

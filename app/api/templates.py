@@ -1,75 +1,126 @@
-"""Templates: what there is to make documents from. Uploading own ones is a later capability."""
+"""Templates: what there is to make documents from, its versions, their sources and the data they take."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic_core import to_json
 
-from app.api import schemas
+from app.api import template_schemas as schemas
 from app.api.access import EVERYONE, Caller, GuardedRoute, allow
+from app.api.content import disposition
 from app.api.examples import DATA_SCHEMA
-from app.api.openapi import errors, listing
+from app.api.openapi import BINARY, errors, listing
 from app.api.paging import Pager, list_response
+from app.api.preconditions import etag, unchanged
+from app.api.schemas import PageQuery
 from app.api.users import services
 from contracts.cursors import Position
 from contracts.errors import NotFound
-from contracts.ids import name_id, rfc3339
 from contracts.templates import TemplateHead
 
 SCHEMA = {"application/json": {"schema": {"type": "object"}, "examples": {"example": {"value": DATA_SCHEMA}}}}
+SCHEMA_HEADERS = {"Presswork-Schema": {"description": "`given` or `inferred`", "schema": {"type": "string"}}}
+SOURCES = {media_type: BINARY for media_type in ("application/zip", "text/plain", "application/octet-stream")}
+TEMPLATE = "/v1/templates/{name}"
+VERSION = TEMPLATE + "/versions/{number:int}"
+Whose = Annotated[schemas.OwnerQuery, Query()]
 router = APIRouter(tags=["templates"], route_class=GuardedRoute)
 
 
 @router.get("/v1/templates", response_model=schemas.TemplateList, responses=listing())
 @allow(*EVERYONE)
-async def list_templates(request: Request, query: Annotated[schemas.PageQuery, Query()], caller: Caller) -> Response:
-    """List the templates that the caller may use, newest first, with sample data."""
-    owner = None if caller.role == "admin" else caller.user.user_id
+async def list_templates(request: Request, query: Annotated[PageQuery, Query()], caller: Caller) -> Response:
+    """List the templates that the caller may use (an admin: everyone's), newest first, with sample data."""
+    owner = None if caller.sees_all() else caller.user.user_id
     pager = Pager.of(request.app.state.cursor_key, f"templates for {owner}", {})
     position = pager.position(query.cursor)
     heads = sorted(await services(request).templates.visible(owner), key=_order, reverse=True)
     if position is not None:
         heads = [head for head in heads if _order(head) < position]
     following = _order(heads[query.limit - 1]) if len(heads) > query.limit else None
-    items: list[object] = [template_view(head) for head in heads[: query.limit]]
+    items: list[object] = [schemas.template_view(head) for head in heads[: query.limit]]
     return list_response(request, items, pager.cursor(following))
 
 
-@router.get("/v1/templates/{name}", response_model=schemas.Template, responses=errors("not_found"))
+@router.get(
+    TEMPLATE,
+    response_model=schemas.Template,
+    responses=errors("not_found") | {304: {"description": "Unchanged"}},
+)
 @allow(*EVERYONE)
-async def get_template(request: Request, name: str, caller: Caller) -> Response:
+async def get_template(request: Request, name: str, query: Whose, caller: Caller) -> Response:
     """Read a template."""
-    head = await services(request).templates.get(name, caller.user.user_id)
-    return Response(to_json(template_view(head)), media_type="application/json")
+    head = await services(request).templates.get(name, caller, query.owner_id)
+    tag = etag(head.revision)
+    if head.owner_id is not None and unchanged(request, tag):
+        return Response(status_code=304, headers={"ETag": tag})
+    return template_response(head)
 
 
-@router.get("/v1/templates/{name}/schema", responses=errors("not_found") | {200: {"content": SCHEMA}})
+@router.get(TEMPLATE + "/versions", response_model=schemas.VersionList, responses=listing("not_found"))
 @allow(*EVERYONE)
-async def get_template_schema(request: Request, name: str, caller: Caller) -> Response:
-    """Read the JSON Schema (2020-12) that a template's data must fit; 404 if it takes any data."""
-    schema = (await services(request).templates.get(name, caller.user.user_id)).data_schema
-    if schema is None:
-        raise NotFound("schema")
-    return Response(to_json(schema), media_type="application/json")
+async def list_template_versions(
+    request: Request, name: str, query: Annotated[schemas.VersionQuery, Query()], caller: Caller
+) -> Response:
+    """List a template's versions, newest first."""
+    head = await services(request).templates.get(name, caller, query.owner_id)
+    pager = Pager.of(request.app.state.cursor_key, f"versions of {head.template_id}", {})
+    position = pager.position(query.cursor)
+    versions = [known for known in reversed(head.versions) if position is None or known.version < position[0]]
+    items: list[object] = [schemas.version_view(head, known) for known in versions[: query.limit]]
+    following = (versions[query.limit - 1].version, head.template_id) if len(versions) > query.limit else None
+    return list_response(request, items, pager.cursor(following))
 
 
-def template_view(head: TemplateHead) -> dict[str, object]:
-    return {
-        "name": head.name,
-        "owner_id": str(head.owner_id) if head.owner_id else None,
-        "visibility": head.visibility,
-        "engine": head.engine,
-        "formats": list(head.formats),
-        "versions": len(head.versions),
-        "tags": head.tags,
-        "title": head.title or None,
-        "description": head.description or None,
-        "sample": head.sample,
-        "created_at": rfc3339(head.created_at),
-        "updated_at": rfc3339(head.updated_at),
+@router.get(VERSION, response_model=schemas.Version, responses=errors("not_found"))
+@allow(*EVERYONE)
+async def get_template_version(request: Request, name: str, number: int, query: Whose, caller: Caller) -> Response:
+    """Read a version."""
+    head = await services(request).templates.get(name, caller, query.owner_id)
+    known = head.version(number)
+    if known is None:
+        raise NotFound("version")
+    return Response(to_json(schemas.version_view(head, known)), media_type="application/json")
+
+
+@router.get(
+    VERSION + "/source",
+    response_class=Response,
+    responses=errors("not_found", "storage_unavailable")
+    | {200: {"description": "The file; a zip if there are several", "content": SOURCES}},
+)
+@allow(*EVERYONE)
+async def get_template_source(request: Request, name: str, number: int, query: Whose, caller: Caller) -> Response:
+    """Download what a version was made of: its sole file, or a zip that can be uploaded again."""
+    head = await services(request).templates.get(name, caller, query.owner_id)
+    source = await services(request).templates.source(head, number)
+    headers = {
+        "Content-Disposition": disposition(source.filename),
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "X-Content-Type-Options": "nosniff",
     }
+    return Response(source.content, headers=headers, media_type=source.media_type)
+
+
+@router.get(TEMPLATE + "/schema", responses=errors("not_found") | {200: {"content": SCHEMA, "headers": SCHEMA_HEADERS}})
+@allow(*EVERYONE)
+async def get_template_schema(request: Request, name: str, query: Whose, caller: Caller) -> Response:
+    """Read the JSON Schema (2020-12) of a template's data: the given one, else what `production` was inferred to take.
+
+    404 if neither is there: then it takes any data.
+    """
+    head = await services(request).templates.get(name, caller, query.owner_id)
+    schema, given = await services(request).templates.schema(head)
+    headers = {"Presswork-Schema": "given" if given else "inferred"}
+    return Response(to_json(schema), headers=headers, media_type="application/json")
+
+
+def template_response(head: TemplateHead) -> Response:
+    """Answer with a template; those that can be changed have an ETag."""
+    headers = {"ETag": etag(head.revision)} if head.owner_id is not None else {}
+    return Response(to_json(schemas.template_view(head)), headers=headers, media_type="application/json")
 
 
 def _order(head: TemplateHead) -> Position:
     """Order by creation; the id stands for the name, so that the order is total."""
-    return head.created_at, name_id(f"{head.owner_id or ''}/{head.name}")
+    return head.created_at, head.template_id

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from app.services.auth import Authenticator
 from app.services.deliveries import DeliveryService
 from app.services.documents import DocumentService
+from app.services.template_changes import TemplateChanges
 from app.services.templates import TemplateService
 from app.services.users import UserService
 
@@ -15,4 +16,5 @@ class Services:
     users: UserService
     documents: DocumentService
     templates: TemplateService
+    template_changes: TemplateChanges
     deliveries: DeliveryService

@@ -51,16 +51,25 @@ def _lacking(error: ValidationError) -> list[Path]:
 
 def _annotated(error: ValidationError, schema: object) -> str | None:
     """Return the schema's own words: `errorMessage` beside the keyword that failed."""
-    *parents, keyword = error.schema_path
+    said = _holder(error, schema).get("errorMessage")
+    text = said.get(error.schema_path[-1]) if isinstance(said, dict) else said
+    return text if isinstance(text, str) else None
+
+
+def is_certain(error: ValidationError, schema: object) -> bool:
+    """Tell whether the schema says that what violates it here is certain to fail: `x-certain` beside the keyword."""
+    return _holder(error, schema).get("x-certain") is True
+
+
+def _holder(error: ValidationError, schema: object) -> dict[str, object]:
+    """Return the subschema that holds the keyword that failed."""
     holder = schema
-    for step in parents:
+    for step in error.schema_path[:-1]:
         if isinstance(holder, dict):
             holder = holder.get(str(step))
         elif isinstance(holder, list) and isinstance(step, int):
             holder = holder[step]
-    said = holder.get("errorMessage") if isinstance(holder, dict) else None
-    text = said.get(keyword) if isinstance(said, dict) else said
-    return text if isinstance(text, str) else None
+    return holder if isinstance(holder, dict) else {}
 
 
 def _allowed(error: ValidationError) -> str:

@@ -10,8 +10,8 @@ import jsonschema_rs
 from jsonschema_rs import ValidationError
 from pydantic_core import from_json, to_json
 
-from app.services.data_flaws import flaw_of
-from contracts.errors import Invalid
+from app.services.data_flaws import flaw_of, is_certain
+from contracts.errors import Flaw, Invalid
 from contracts.notation import is_amount, is_date_or_text, is_rate
 
 FORMATS = {"amount": is_amount, "rate": is_rate, "date-or-text": is_date_or_text}
@@ -34,6 +34,14 @@ class DataSchemas:
         """Check data against a schema. Raises Invalid, or ValueError if the schema is none."""
         self._compiled(to_json(schema)).check(data)
 
+    def flaws(self, schema: dict[str, object], data: dict[str, object]) -> list[tuple[Flaw, bool]]:
+        """Return the first violations, each with whether the schema says that it is certain to fail."""
+        return self._compiled(to_json(schema)).flaws(data)
+
+    def compile(self, schema: dict[str, object]) -> None:
+        """Raise ValueError if this is no JSON Schema, or leads out of itself."""
+        self._compiled(to_json(schema))
+
 
 class DataSchema:
     """One compiled schema. Raises ValueError if it is no JSON Schema, or leads out of itself."""
@@ -52,11 +60,20 @@ class DataSchema:
 
     def check(self, data: dict[str, object]) -> None:
         """Raise Invalid with a flaw for each violation, at its place below `/data`."""
+        found = self._found(data)
+        if found:
+            flaws = [flaw_of(error, self._schema, data) for error in found[:LISTED]]
+            raise Invalid(*flaws, unlisted=len(found) - len(flaws))
+
+    def flaws(self, data: dict[str, object]) -> list[tuple[Flaw, bool]]:
+        """Return the first violations, each with whether `x-certain` stands beside the keyword that failed."""
+        found = sorted(self._found(data), key=lambda error: not is_certain(error, self._schema))
+        return [(flaw_of(error, self._schema, data), is_certain(error, self._schema)) for error in found[:LISTED]]
+
+    def _found(self, data: dict[str, object]) -> list[ValidationError]:
         if self._validator.is_valid(data):
-            return
-        found = self._first(data) if _left(data, SEARCHED) < 0 else list(self._validator.iter_errors(data))
-        flaws = [flaw_of(error, self._schema, data) for error in found[:LISTED]]
-        raise Invalid(*flaws, unlisted=len(found) - len(flaws))
+            return []
+        return self._first(data) if _left(data, SEARCHED) < 0 else list(self._validator.iter_errors(data))
 
     def _first(self, data: dict[str, object]) -> list[ValidationError]:
         try:

@@ -64,8 +64,7 @@ class DocumentService:
             judge_at_accept(job.callback.url, self._allowed_targets)
             judge_headers(job.callback.headers)
         if reference is not None:
-            pinned = await self._templates.pin(reference, job.format, job.user_id, job.data)
-            job = job.model_copy(update={"template": pinned})
+            job = await self._pinned(job, reference)
         scoped = self._scoped(job.user_id, idempotent)
         if scoped:
             job = job.model_copy(update=_remembered(scoped))
@@ -167,11 +166,15 @@ class DocumentService:
         if reference is not None:
             if job.template is None:
                 raise Invalid.at("/template", "The document was made from an inline source, not from a template.")
-            pinned = await self._templates.pin(reference, job.format, job.user_id, job.data)
-            job = job.model_copy(update={"template": pinned})
+            job = await self._pinned(job, reference)
         await self._queue.restore(row, job)
         await self._queue.retry(job, str(uuid4()))
         return await self.get(caller, document_id)
+
+    async def _pinned(self, job: GenerationJob, reference: str) -> GenerationJob:
+        pin = self._templates.pin
+        pinned, warnings = await pin(reference, job.format, job.user_id, job.data, strict=job.options.strict)
+        return job.model_copy(update={"template": pinned, "warnings": warnings})
 
     async def delete(self, caller: Principal, document_id: UUID) -> None:
         """Forget a document's data, bytes and idempotency key; the log row stays. Raises NotFound."""

@@ -13,6 +13,7 @@ TABLES = {
     b"d": "document_events",
     b"u": "user_events",
     b"k": "key_events",
+    b"t": "template_events",
     b"w": "webhook_deliveries",
 }
 DOCUMENT = b"d"

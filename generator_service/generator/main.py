@@ -122,7 +122,7 @@ class Generator:
         )
 
     def _pruner(self) -> Pruner:
-        retention = Retention.of(self.settings.inputs_ttl_s, self.settings.history_months)
+        retention = Retention.of(self.settings.inputs_ttl_s, self.settings.history_months, self.settings.assets_days)
         pruning = pruning_over(self.scripts, self.clickhouse, self.blobs, retention)
         lease = RoleLease(self.redis, self.scripts.prefix, role="pruner", holder=self.name)
         return Pruner(pruning, lease, PrunerMetrics(self.metrics.registry), self.settings.prune_every_s)
@@ -162,7 +162,7 @@ class Generator:
         shipped, store = load_shipped(TEMPLATES), TemplateStore(self.scripts)
         while True:
             try:
-                if not await store.shipped(len(shipped)):
+                if not await store.shipped([template.name for template in shipped]):
                     self.registered.clear()
                     await register(shipped, self.blobs, store)
                     log.info("templates.registered", names=[template.name for template in shipped])

@@ -31,7 +31,7 @@ ExecuteCommand = Callable[..., Awaitable[list[RawEntry]]]
 
 
 class Entry(NamedTuple):
-    """One event: its id in the stream, its kind (`d`, `u`, `k`, `w`), its JSON line. Bytes, as they are in Redis."""
+    """One event: its id in the stream, its kind (as in `event_cargo`), its JSON line. Bytes, as they are in Redis."""
 
     id: bytes
     kind: bytes

@@ -52,6 +52,11 @@ KEY_MAP: dict[str, Lifetime] = {
     "user-keys:*": Lifetime.PERMANENT,
     "admins": Lifetime.PERMANENT,
     "templates": Lifetime.PERMANENT,
+    "template:*": Lifetime.PERMANENT,
+    "template-schemas:*": Lifetime.PERMANENT,
+    "owned-templates": Lifetime.PERMANENT,
+    "user-templates:*": Lifetime.EMPTIES,
+    "shared-templates": Lifetime.EMPTIES,
     "populated": Lifetime.PERMANENT,
 }
 

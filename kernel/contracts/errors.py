@@ -5,6 +5,7 @@
     │   ├── NotFound                   missing, or not yours: the same answer
     │   ├── Unauthorized
     │   ├── Forbidden
+    │   │   └── ShippedTemplate        it comes with Presswork, and is nobody's to change
     │   ├── Invalid                    understood and wrong: JSON pointers say where
     │   ├── Conflict                   the state does not allow it (code says which)
     │   ├── VersionMismatch
@@ -76,6 +77,12 @@ class Forbidden(PermanentError):
     """Your role does not allow this operation."""
 
     code = "forbidden"
+
+
+class ShippedTemplate(Forbidden):
+    """This template ships with Presswork and cannot be changed: upload its source under another name."""
+
+    code = "shipped_template"
 
 
 @dataclass(frozen=True)

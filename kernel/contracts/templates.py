@@ -16,6 +16,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from contracts.ids import name_id
+
 #: What each engine can make. The first format is its default.
 ENGINES: dict[str, tuple[str, ...]] = {
     "typst": ("pdf", "png", "svg"),
@@ -104,6 +106,11 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     if len(content) != info.file_size:
         raise BadArchive(f"{info.filename} lies about its size.")
     return content
+
+
+def bundle_key(sha256: str) -> str:
+    """Name the blob that keeps a bundle."""
+    return f"templates/{sha256}"
 
 
 class TemplateSource(BaseModel, frozen=True):
@@ -209,7 +216,9 @@ class TemplateHead(BaseModel, frozen=True):
     """What Redis keeps and the API shows of a template. `owner_id` None: it ships with Presswork. Times: epoch ms.
 
     `data_schema`: the JSON Schema (2020-12) that data must fit, whichever version is asked for. `validation` None: a
-    given schema refuses, an inferred one refuses what is certain to fail and warns of the rest.
+    given schema refuses, an inferred one refuses what is certain to fail and warns of the rest. `revision` counts the
+    changes of one that somebody owns. Under the same name it begins anew after it was deleted: `last_version` is the
+    highest number ever given, `first_at` when the name was first used.
     """
 
     name: str
@@ -227,7 +236,59 @@ class TemplateHead(BaseModel, frozen=True):
     missing: Missing = "blank"
     created_at: int
     updated_at: int
+    revision: int = 0
+    last_version: int = 0
+    first_at: int = 0
+    deleted_at: int | None = None
+
+    @property
+    def template_id(self) -> UUID:
+        """What history knows it by: its owner's use of its name."""
+        return name_id(f"{self.owner_id or ''}/{self.name}")
 
     def version(self, number: int) -> TemplateVersion | None:
         """Return the version of this number, or None."""
         return next((version for version in self.versions if version.version == number), None)
+
+
+class TemplateEvent(BaseModel, frozen=True):
+    """A line of the event stream: a template after a change. `schemas`: inferred ones that are new, by version.
+
+    `event`: template.created, template.version_added, template.updated, template.tagged, template.untagged,
+    template.deleted.
+    """
+
+    template_id: UUID
+    owner_id: UUID | None
+    name: str
+    head: TemplateHead
+    schemas: dict[str, str] = {}
+    created_at: int
+    updated_at: int
+    version: int
+    deleted: int
+    event: str
+    at: int
+    actor_id: UUID | None = None
+
+    @classmethod
+    def of(
+        cls, head: TemplateHead, event: str, at: int, actor_id: UUID | None = None, **more: object
+    ) -> "TemplateEvent":
+        """Tell of a head that was just changed. `created_at` is when its name was first used, so that rows replace."""
+        return cls.model_validate(
+            {
+                **more,
+                "template_id": head.template_id,
+                "owner_id": head.owner_id,
+                "name": head.name,
+                "head": head,
+                "created_at": head.first_at,
+                "updated_at": head.updated_at,
+                "version": head.revision,
+                "deleted": int(head.deleted_at is not None),
+                "event": event,
+                "at": at,
+                "actor_id": actor_id,
+            }
+        )

@@ -12,7 +12,7 @@ from contracts.documents import DocumentRow, Status
 from contracts.errors import RateLimited
 from contracts.ids import new_id, now_ms
 from contracts.jobs import input_key, result_key
-from generator.bundles import bundle_key
+from contracts.templates import bundle_key
 from generator.maintenance.doctor.doctor import Doctor
 from generator.maintenance.doctor.results import NO_INPUT, NOT_ASKED, Results
 from generator.shipped import load_shipped

@@ -15,6 +15,7 @@ from backends.migrations.runner import Migration, MigrationChanged, load_migrati
 from contracts.deliveries import DeliveryAttempt
 from contracts.documents import DocumentRow
 from contracts.ids import now_ms
+from contracts.templates import TemplateEvent
 from contracts.users import KeyEvent, KeyRow, UserEvent, UserRow
 from tests.integration.history_servers import Server, fresh_database
 
@@ -77,6 +78,7 @@ def test_statements_are_split_at_the_ends_of_lines_only() -> None:
         ("users", UserRow),
         ("key_events", KeyEvent),
         ("api_keys", KeyRow),
+        ("template_events", TemplateEvent),
         ("webhook_deliveries", DeliveryAttempt),
     ],
 )
@@ -108,7 +110,7 @@ async def test_every_table_a_batch_reaches_deduplicates_and_is_on_disk_at_once(e
     await migrate(empty)
     sql = "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
     tables = {str(row["name"]): str(row["engine_full"]) for row in await empty.rows(sql)}
-    assert len(tables) == 10
+    assert len(tables) == 12
     for name, engine in tables.items():
         assert "fsync_after_insert = 1" in engine, name
         assert name == "schema_migrations" or "non_replicated_deduplication_window = 10000" in engine, name
@@ -189,7 +191,7 @@ async def test_deliveries_that_were_logged_before_their_table_was_made_are_in_it
     for attempt, status in ((1, "pending"), (2, "dead")):
         line = {"delivery_id": delivery, "attempt": attempt, "status": status, "at": made + attempt, "created_at": made}
         await empty.insert_lines("webhook_deliveries", [orjson.dumps(line)], token=uuid4().hex)
-    assert await migrate(empty) == ["deliveries"]
+    assert (await migrate(empty))[0] == "deliveries"
     late = {"delivery_id": delivery, "attempt": 0, "status": "pending", "at": made, "created_at": made}
     await empty.insert_lines("webhook_deliveries", [orjson.dumps(late)], token=uuid4().hex)
     found = await empty.rows("SELECT delivery_id, status FROM deliveries FINAL")

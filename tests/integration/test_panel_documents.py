@@ -10,9 +10,8 @@ import pytest
 from backends.template_store import TemplateStore
 from contracts.ids import new_id, now_ms, rfc3339
 from contracts.jobs import input_key
-from contracts.templates import TemplateBundle, TemplateHead, TemplateVersion
+from contracts.templates import TemplateBundle, TemplateHead, TemplateVersion, bundle_key
 from generator.admin.user_api import ApiAnswer, ApiRefused, Params, UserApi
-from generator.bundles import bundle_key
 from tests.conftest import WaitUntil
 from tests.integration.panel_stack import PanelStack, panel
 

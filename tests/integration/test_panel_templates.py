@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from backends.template_store import TemplateStore
-from contracts.templates import TemplateBundle, TemplateHead, TemplateVersion
+from contracts.templates import TemplateBundle, TemplateHead, TemplateVersion, bundle_key
 from generator.admin.user_api import ApiAnswer, ApiAway, UserApi
-from generator.bundles import bundle_key
 from generator.shipped import load_shipped
 from tests.conftest import WaitUntil
 from tests.integration.panel_stack import PanelStack, panel

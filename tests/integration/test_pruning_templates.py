@@ -8,8 +8,7 @@ import pytest
 from backends.blobs import FileBlobStore
 from contracts.ids import now_ms
 from contracts.jobs import PinnedTemplate
-from contracts.templates import TemplateHead
-from generator.bundles import bundle_key
+from contracts.templates import TemplateHead, bundle_key
 from generator.maintenance.pruning import Pruning
 from generator.maintenance.retention import DAY_MS, HOUR_MS, Retention
 from tests.integration.conftest import a_template

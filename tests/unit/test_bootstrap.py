@@ -50,13 +50,17 @@ async def migrated() -> None:
     return None
 
 
+async def no_templates() -> int:
+    return 0
+
+
 def a_bootstrap(
     accounts: Accounts,
     history: History,
     migrate: Callable[[], Awaitable[None]] = migrated,
     require_safe_redis: Callable[[], Awaitable[None]] = safe,
 ) -> Bootstrap:
-    return Bootstrap(accounts, None, history, migrate, "", require_safe_redis)  # type: ignore[arg-type]
+    return Bootstrap(accounts, None, history, migrate, "", require_safe_redis, no_templates)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("failure", [HistoryUnavailable(), RuntimeError("a row that cannot be read")])

@@ -22,13 +22,14 @@ def line(document_id: object, seq: object, event: str = "started", **more: objec
 
 
 def test_each_kind_goes_to_its_table_in_the_order_it_came() -> None:
-    sorted_ = cargo(line("a", 1), ("u", "{}"), line("b", 1), ("k", "{}"), ("w", "{}"))
+    sorted_ = cargo(line("a", 1), ("u", "{}"), line("b", 1), ("k", "{}"), ("w", "{}"), ("t", "{}"))
     tables = {table: entries.ids for table, entries in sorted_.rows.items()}
     assert tables == {
         "document_events": [b"1-0", b"3-0"],
         "user_events": [b"2-0"],
         "key_events": [b"4-0"],
         "webhook_deliveries": [b"5-0"],
+        "template_events": [b"6-0"],
     }
 
 

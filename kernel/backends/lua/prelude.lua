@@ -180,4 +180,15 @@ local function forget_keys(user)
   redis.call('DEL', P .. 'user-keys:' .. user)
 end
 
+-- Where a template that somebody owns is listed: of all, also deleted ones; its owner's; the shared ones by name.
+local function template_indexed(owner, name, shared, deleted)
+  redis.call('SADD', P .. 'owned-templates', owner .. '/' .. name)
+  redis.call(deleted and 'SREM' or 'SADD', P .. 'user-templates:' .. owner, name)
+  if shared and not deleted then
+    redis.call('HSET', P .. 'shared-templates', name, owner)
+  elseif redis.call('HGET', P .. 'shared-templates', name) == owner then
+    redis.call('HDEL', P .. 'shared-templates', name)
+  end
+end
+
 local TERMINAL = {completed = true, failed = true, cancelled = true}

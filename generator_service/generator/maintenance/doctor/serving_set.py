@@ -10,8 +10,9 @@ from itertools import batched
 
 from backends.accounts import forgotten
 from backends.template_store import TemplateStore
+from contracts.templates import bundle_key
 from contracts.users import KeyRow, UserRow
-from generator.bundles import bundle_key, register
+from generator.bundles import register
 from generator.maintenance.doctor.port import MENDED, Finding, Flaw
 from generator.maintenance.doctor.stores import Stores
 from generator.shipped import load_shipped
