@@ -35,6 +35,9 @@ class GeneratorSettings(SharedSettings):
     inputs_ttl_s: int | None = Field(
         604_800, ge=60, description="How long inputs are kept for retries after a document has ended; null keeps them"
     )
+    assets_days: int | None = Field(
+        30, ge=1, description="How long an asset is kept after its last use, if nothing needs it; null keeps them"
+    )
     prune_every_s: float = Field(
         3600, ge=1, description="How often expired results, inputs and other leftovers are looked for"
     )

@@ -4,7 +4,7 @@ The order makes it safe beside everything that runs: first a listing, then Redis
 attempt has just stored is in the listing only if its document was under way before it was asked for.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from itertools import batched
 from uuid import UUID
@@ -18,6 +18,7 @@ from backends.template_store import TemplateStore
 from contracts.ids import now_ms
 from contracts.standing import Standing
 from generator.input_keeper import InputKeeper
+from generator.maintenance.asset_references import AssetReferences, asset_in
 from generator.maintenance.retention import HOUR_MS, Reason, Retention, why_input_goes, why_result_goes
 from generator.maintenance.standings import Standings
 from generator.maintenance.template_references import TemplateReferences, digest_of
@@ -25,13 +26,18 @@ from generator.repository import HistoryRepository
 
 #: Blobs that are judged in one step: one call of Redis and at most one of ClickHouse.
 STEP = 250
-#: Template sources that are removed at once: their bytes are in memory until it is certain that nobody needs them.
+#: Sources and assets that are removed at once: their bytes are in memory until it is certain that nobody needs them.
 SOURCES = 8
 #: No write takes this long: what is still temporary then has lost its writer.
 UNFINISHED_MS = HOUR_MS
 
 Rule = Callable[[StoredBlob, Standing | None, int, Retention], Reason | None]
-DOCUMENT_KINDS: dict[str, Rule] = {"results": why_result_goes, "inputs": why_input_goes}
+#: An asset is held for a document as long as its input is kept: both are needed to make it again.
+DOCUMENT_KINDS: dict[str, Rule] = {
+    "results": why_result_goes,
+    "inputs": why_input_goes,
+    "asset-uses": why_input_goes,
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ class Pruning:
         blobs: BlobStore,
         standings: Standings,
         templates: TemplateReferences,
+        assets: AssetReferences,
         inputs: InputKeeper,
         retention: Retention,
         clock_ms: Callable[[], int] = now_ms,
@@ -61,6 +68,7 @@ class Pruning:
         self._blobs = blobs
         self._standings = standings
         self._templates = templates
+        self._assets = assets
         self._inputs = inputs
         self._retention = retention
         self._clock_ms = clock_ms
@@ -73,6 +81,8 @@ class Pruning:
         for kind, rule in DOCUMENT_KINDS.items():
             async for blobs in self._listing(kind, only):
                 yield await self._of_documents(blobs, rule)
+        async for blobs in self._listing("asks", only):
+            yield [Finding(blob, Reason.EXPIRED) for blob in self._old(blobs)]
         known = await self._templates.known()
         if not known:  # Redis has been emptied, and not even the shipped templates are back
             return
@@ -80,6 +90,25 @@ class Pruning:
             yield [Finding(blob, Reason.UNREFERENCED) for blob in await self._templates.unreferenced(blobs, known)]
         async for blobs in self._listing("previews", only):
             yield self._pictures(blobs, known)
+        async for findings in self._find_assets(only):
+            yield findings
+
+    async def _find_assets(self, only: Collection[str] | None) -> AsyncGenerator[list[Finding]]:
+        samples: set[str] | None = None
+        async for blobs in self._listing("asset-owners", only):
+            samples = await self._assets.in_samples() if samples is None else samples
+            forgotten = [blob for blob in blobs if self._assets.forgotten(blob) and asset_in(blob) not in samples]
+            yield [Finding(blob, Reason.EXPIRED) for blob in forgotten]
+        needed: set[str] | None = None
+        async for blobs in self._listing("assets", only):
+            old = self._old(blobs)
+            needed = await self._assets.needed() if needed is None and old else needed
+            yield [Finding(blob, Reason.UNREFERENCED) for blob in old if asset_in(blob) not in (needed or ())]
+
+    def _old(self, blobs: list[StoredBlob]) -> list[StoredBlob]:
+        """Pick what was not written a moment ago."""
+        now, grace_ms = self._clock_ms(), self._retention.grace_ms
+        return [blob for blob in blobs if now - blob.written_at > grace_ms]
 
     async def remove(self, findings: Collection[Finding]) -> None:
         """Remove what was found. What has come to be needed again since then is put back."""
@@ -88,10 +117,13 @@ class Pruning:
             keys.setdefault(finding.kind, []).append(finding.blob.key)
         for kind, found in keys.items():
             if kind == "templates":
-                await self._remove_templates(found)
+                await self._remove_unless(found, self._templates.known)
+            elif kind == "assets":
+                await self._remove_unless(found, self._assets.needed)
             else:
                 await self._blobs.delete_many(found)
         await self._put_inputs_back([_document_id(key) for key in keys.get("inputs", ())])
+        await self._put_uses_back(keys.get("asset-uses", ()))
 
     def remove_unfinished(self) -> AsyncIterator[int]:
         """Remove what dead writers left half written; yields how many pieces, step by step."""
@@ -116,21 +148,31 @@ class Pruning:
         old = (blob for blob in blobs if digest_of(blob) not in known and now - blob.written_at > grace_ms)
         return [Finding(blob, Reason.UNREFERENCED) for blob in old]
 
-    async def _remove_templates(self, keys: list[str]) -> None:
-        """Remove sources. One that a template has been made from meanwhile is put back: its maker saw it there."""
+    async def _remove_unless(self, keys: list[str], needed: Callable[[], Awaitable[set[str]]]) -> None:
+        """Remove sources or assets. One that has come to be needed meanwhile is put back: who needs it saw it there."""
         for step in batched(keys, SOURCES):
             contents = {key: await self._blobs.get(key) for key in step}
             await self._blobs.delete_many(step)
-            known = await self._templates.known()
-            needed = {key: content for key, content in contents.items() if key.partition("/")[2] in known and content}
-            await self._blobs.put_many(needed)
+            known = await needed()
+            back = {key: content for key, content in contents.items() if key.partition("/")[2] in known and content}
+            await self._blobs.put_many(back)
 
     async def _put_inputs_back(self, document_ids: list[UUID | None]) -> None:
         """Copy the inputs of documents that were retried meanwhile once more: the shipper may have been faster."""
-        standings = await self._standings.live.of([id_ for id_ in document_ids if id_])
-        under_way = [str(id_) for id_, standing in standings.items() if not standing.ended]
+        under_way = [str(id_) for id_ in await self._under_way(document_ids)]
         if under_way:
             await self._inputs.keep(under_way)
+
+    async def _put_uses_back(self, keys: Collection[str]) -> None:
+        """Hold the assets of documents that were retried meanwhile once more."""
+        ids = {key: _document_id(key) for key in keys}
+        under_way = await self._under_way(ids.values())
+        await self._blobs.put_many({key: b"" for key, id_ in ids.items() if id_ in under_way})
+
+    async def _under_way(self, document_ids: Iterable[UUID | None]) -> set[UUID]:
+        wanted = sorted({id_ for id_ in document_ids if id_})
+        standings = await self._standings.live.of(wanted) if wanted else {}
+        return {id_ for id_, standing in standings.items() if not standing.ended}
 
 
 def pruning_over(
@@ -145,7 +187,8 @@ def pruning_over(
     store, events = TemplateStore(scripts), EventLog(scripts)
     templates = TemplateReferences(store, history, events, retention, clock_ms)
     standings = Standings(LiveStandings(scripts), history)
-    return Pruning(blobs, standings, templates, InputKeeper(scripts, blobs), retention, clock_ms)
+    assets = AssetReferences(blobs, store, retention, clock_ms)
+    return Pruning(blobs, standings, templates, assets, InputKeeper(scripts, blobs), retention, clock_ms)
 
 
 def _document_id(key: str) -> UUID | None:

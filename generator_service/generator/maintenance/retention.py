@@ -28,7 +28,7 @@ class Retention:
     `inputs_ms` counts from a document's end. `orphans_ms` counts from the writing of a blob whose document nobody
     knows: as long as a history that is put back could know it. `grace_ms`: what has just been written may be about to
     be recorded, and a download that began in time may be under way. `templates_ms` is how old a template source must
-    be, `missed_ms` how long this process must have missed it.
+    be, `missed_ms` how long this process must have missed it. `assets_ms` counts from a user's last use of an asset.
     """
 
     inputs_ms: int | None = 7 * DAY_MS
@@ -36,14 +36,16 @@ class Retention:
     grace_ms: int = HOUR_MS
     templates_ms: int = 7 * DAY_MS
     missed_ms: int = DAY_MS
+    assets_ms: int | None = 30 * DAY_MS
 
     @classmethod
-    def of(cls, inputs_ttl_s: int | None, history_months: int | None) -> "Retention":
+    def of(cls, inputs_ttl_s: int | None, history_months: int | None, assets_days: int | None = 30) -> "Retention":
         """Translate settings. History drops whole months: what it still knows may be a month older than it says."""
         inputs_ms = None if inputs_ttl_s is None else inputs_ttl_s * 1000
+        assets_ms = None if assets_days is None else assets_days * DAY_MS
         if inputs_ms is None or history_months is None:
-            return cls(inputs_ms, orphans_ms=None)
-        return cls(inputs_ms, orphans_ms=max(inputs_ms, (history_months + 1) * MONTH_MS))
+            return cls(inputs_ms, orphans_ms=None, assets_ms=assets_ms)
+        return cls(inputs_ms, orphans_ms=max(inputs_ms, (history_months + 1) * MONTH_MS), assets_ms=assets_ms)
 
 
 def why_result_goes(blob: StoredBlob, standing: Standing | None, now: int, retention: Retention) -> Reason | None:

@@ -72,7 +72,7 @@ async def _examine(
     scripts, blobs = Scripts(redis), FileBlobStore(settings.blob_dir)
     lease_ms, live_ttl_s = int(settings.lease_s * 1000), settings.live_ttl_s
     stores = Stores(scripts, clickhouse, blobs, live_ttl_s, lease_ms, rerender=options.rerender)
-    retention = Retention.of(settings.inputs_ttl_s, settings.history_months)
+    retention = Retention.of(settings.inputs_ttl_s, settings.history_months, settings.assets_days)
     checks = all_checks(stores, pruning_over(scripts, clickhouse, blobs, retention))
     doctor = Doctor(checks, dry_run=options.dry_run, moment_s=options.moment_s, progress=progress)
     if options.dry_run:
