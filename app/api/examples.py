@@ -174,6 +174,18 @@ INVOICE: Example = {
     "items": [{"name": "Consulting", "qty": 2, "unit": "h", "price": 120}],
 }
 DOCUMENT_REQUEST: Example = {"template": "invoice", "format": "pdf", "data": INVOICE}
+RENDER_REQUEST: Example = {"template": "invoice", "format": "png", "data": INVOICE, "locale": "en-GB"}
+RENDER_REQUESTS: dict[str, Json] = {
+    "template": {"summary": "A picture of an invoice's first page", "value": RENDER_REQUEST},
+    "source": {
+        "summary": "A source that is being written",
+        "value": {
+            "source": {"engine": "typst", "content": '= Hello, #json("data.json").name!'},
+            "data": {"name": "Ada"},
+            "options": {"strict": True},
+        },
+    },
+}
 #: By the name under which an operation shows it: an OpenAPI Example Object.
 DOCUMENT_REQUESTS: dict[str, Json] = {
     "template": {"summary": "An invoice from a shipped template", "value": DOCUMENT_REQUEST},

@@ -214,6 +214,12 @@ class KeyList(BaseModel):
     next_cursor: str | None
 
 
+class AssetShown(BaseModel):
+    model_config = examples.shown({"asset": f"sha256:{examples.SHA256}"})
+
+    asset: str
+
+
 class WebhookSecret(BaseModel):
     model_config = examples.shown({"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "previous_valid_until": None})
 
