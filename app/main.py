@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
-from app.api import content, documents, errors, system, template_changes, templates, users, webhooks
+from app.api import assets, content, documents, errors, renders, system, template_changes, templates, users, webhooks
 from app.api.errors import internal_problem, stopped_problem
 from app.api.gate import StartupGate
 from app.api.intake import Intake
@@ -24,11 +24,13 @@ from app.repository.documents import DocumentRepository
 from app.repository.templates import TemplateRepository
 from app.repository.users import UserRepository
 from app.services import Services
+from app.services.assets import AssetService
 from app.services.auth import Authenticator
 from app.services.bootstrap import Bootstrap
 from app.services.deliveries import DeliveryService
 from app.services.documents import DocumentService, DocumentStores
 from app.services.readiness import Readiness
+from app.services.renders import RenderService
 from app.services.template_changes import TemplateChanges
 from app.services.templates import TemplateService
 from app.services.users import UserService
@@ -97,7 +99,7 @@ def create_app(settings: ApiSettings, backends: Backends | None = None) -> FastA
     )
     _wire(app, settings, backends or Backends.of(settings))
     errors.install(app)
-    for part in (users, templates, template_changes, documents, content, webhooks, system):
+    for part in (users, templates, template_changes, renders, assets, documents, content, webhooks, system):
         app.include_router(part.router)
     app.mount("/docs/assets", StaticFiles(directory=SWAGGER_UI), name="docs_assets")
     complete(app)
@@ -134,7 +136,8 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
         changes=changes,
     )
     allowed = AllowList.parse(settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
-    documents_ = DocumentService(stores, template_service, allowed, settings.idempotency_ttl_s)
+    assets_ = AssetService(backends.blobs)
+    documents_ = DocumentService(stores, template_service, assets_, allowed, settings.idempotency_ttl_s)
     deliveries = DeliveryService(Deliveries(scripts), DeliveryRepository(backends.clickhouse), documents_)
     schema = partial(_prepare_schema, backends.clickhouse, settings)
     safe = partial(require_safe_redis, settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)
@@ -150,6 +153,8 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
         templates=template_service,
         template_changes=template_changes_,
         deliveries=deliveries,
+        assets=assets_,
+        renders=RenderService(documents_, workbench),
     )
     state.workbench = workbench
     state.links = Links(settings.public_url.rstrip("/"), UrlSigner(settings.secret_key), settings.url_ttl_s)

@@ -15,6 +15,8 @@ class ApiSettings(SharedSettings):
     max_upload_bytes: int = Field(
         20 * MIB, ge=1024, description="Largest request body that brings a file: a template, an asset, a font"
     )
+    max_asset_bytes: int = Field(10 * MIB, ge=1024, description="Largest asset: a picture, a Word document to insert")
+    max_font_bytes: int = Field(16 * MIB, ge=1024, description="Largest font file")
     max_template_bytes: int = Field(
         64 * MIB, ge=1024, le=96 * MIB, description="Largest template once its zip is inflated"
     )

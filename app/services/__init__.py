@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from app.services.assets import AssetService
 from app.services.auth import Authenticator
 from app.services.deliveries import DeliveryService
 from app.services.documents import DocumentService
+from app.services.renders import RenderService
 from app.services.template_changes import TemplateChanges
 from app.services.templates import TemplateService
 from app.services.users import UserService
@@ -18,3 +20,5 @@ class Services:
     templates: TemplateService
     template_changes: TemplateChanges
     deliveries: DeliveryService
+    assets: AssetService
+    renders: RenderService

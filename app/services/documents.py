@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from app.repository.documents import DocumentFilter, DocumentRepository
+from app.services.assets import AssetService
 from app.services.auth import Principal
 from app.services.templates import TemplateService
 from backends.blobs import BlobStore
@@ -17,7 +18,7 @@ from backends.changes import Changes, Watch
 from backends.queue import Accepted, DocumentQueue, Idempotency
 from contracts.cursors import Position
 from contracts.documents import DocumentRow
-from contracts.errors import Conflict, Gone, Invalid, NotFound
+from contracts.errors import Conflict, Gone, Invalid, NotFound, PermanentError, PressworkError, RateLimited, SystemFull
 from contracts.ids import now_ms
 from contracts.jobs import GenerationJob, input_key
 from contracts.targets import AllowList, judge_at_accept, judge_headers
@@ -45,32 +46,59 @@ class DocumentStores:
 
 class DocumentService:
     def __init__(
-        self, stores: DocumentStores, templates: TemplateService, allowed_targets: AllowList, idempotency_ttl_s: int
+        self,
+        stores: DocumentStores,
+        templates: TemplateService,
+        assets: AssetService,
+        allowed_targets: AllowList,
+        idempotency_ttl_s: int,
     ) -> None:
         self._queue = stores.queue
         self._history = stores.history
         self._blobs = stores.blobs
         self._changes = stores.changes
         self._templates = templates
+        self._assets = assets
         self._allowed_targets = allowed_targets
         self._idempotency_ttl_s = idempotency_ttl_s
 
     async def accept(self, job: GenerationJob, reference: str | None, idempotent: IdempotentRequest | None) -> Accepted:
         """Check a job, pin its template and put it on disk.
 
-        Raises Invalid, IdempotencyMismatch, RateLimited, SystemFull, QueueUnavailable.
+        Raises Invalid, IdempotencyMismatch, RateLimited, SystemFull, QueueUnavailable, BlobUnavailable.
         """
         if job.callback:
             judge_at_accept(job.callback.url, self._allowed_targets)
             judge_headers(job.callback.headers)
-        if reference is not None:
-            job = await self._pinned(job, reference)
+        job, assets = await self.prepared(job, reference)
         scoped = self._scoped(job.user_id, idempotent)
         if scoped:
             job = job.model_copy(update=_remembered(scoped))
-        accepted = await self._queue.enqueue(job, scoped)
+        accepted = await self._enqueued(job, scoped, assets)
         ids = {"document_id": str(accepted.document_id), "user_id": str(job.user_id)}
         log.info("document.accepted", **ids, template=reference, format=job.format, replayed=accepted.replayed)
+        return accepted
+
+    async def prepared(self, job: GenerationJob, reference: str | None) -> tuple[GenerationJob, list[str]]:
+        """Pin a job's template and judge its data; returns it, and the digests of its assets. Raises Invalid."""
+        if reference is not None:
+            job = await self._pinned(job, reference)
+        return job, await self._assets.require(job.user_id, job.data)
+
+    async def _enqueued(self, job: GenerationJob, scoped: Idempotency | None, assets: list[str]) -> Accepted:
+        """Put a job on disk, its assets held first: when it is there, nobody may remove them any more."""
+        if assets:
+            await self._assets.needed_by(job.document_id, assets)
+        accepted: Accepted | None = None
+        refusal: PressworkError = PermanentError()
+        try:
+            accepted = await self._queue.enqueue(job, scoped)
+        except (PermanentError, RateLimited, SystemFull) as error:  # other errors do not tell: then the assets stay
+            refusal = error
+        if accepted is None or accepted.document_id != job.document_id:
+            await self._assets.not_needed_by(job.document_id, assets)
+        if accepted is None:
+            raise refusal
         return accepted
 
     async def get(self, caller: Principal, document_id: UUID) -> DocumentRow:

@@ -104,7 +104,7 @@ async def test_a_request_without_a_body_is_told_so(api: Api) -> None:
     assert flaws(problem) == [("", "missing")]
 
 
-@pytest.mark.parametrize("path", ["/v1/users/import", "/v1/documents/retry", "/v1/batches", "/v1/render"])
+@pytest.mark.parametrize("path", ["/v1/users/import", "/v1/documents/retry", "/v1/batches"])
 async def test_what_is_not_built_is_not_found(api: Api, path: str) -> None:
     response = await api.admin.post(path, json={})
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
