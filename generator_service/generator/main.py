@@ -162,7 +162,7 @@ class Generator:
         shipped, store = load_shipped(TEMPLATES), TemplateStore(self.scripts)
         while True:
             try:
-                if not await store.shipped(len(shipped)):
+                if not await store.shipped([template.name for template in shipped]):
                     self.registered.clear()
                     await register(shipped, self.blobs, store)
                     log.info("templates.registered", names=[template.name for template in shipped])
