@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -27,16 +27,21 @@ INFERRED: dict[str, object] = {
 
 @dataclass
 class Inspector:
-    """Finds `BROKEN` sources broken; infers a schema from all others. `seen`: what it was asked."""
+    """Finds `BROKEN` sources broken; infers a schema from all others. `seen`: what it was asked.
+
+    `deaf`: it takes no asks. `after`: what it does to a bundle's blob once it has seen it.
+    """
 
     api: Api
     seen: list[CheckAsk] = field(default_factory=list)
+    deaf: bool = False
+    after: Callable[[str], Awaitable[None]] | None = None
 
     async def run(self) -> None:
         asks = Asks(self.api.scripts)
         while True:
             await asks.wait(1)
-            while taken := await asks.take():
+            while not self.deaf and (taken := await asks.take()):
                 assert isinstance(taken.ask, CheckAsk)
                 self.seen.append(taken.ask)
                 await asks.answer(taken.ask.ask_id, await self._judged(taken.ask))
@@ -44,6 +49,8 @@ class Inspector:
     async def _judged(self, ask: CheckAsk) -> Answer:
         packed = await self.api.blobs.get(bundle_key(ask.sha256))
         assert packed is not None
+        if self.after:
+            await self.after(bundle_key(ask.sha256))
         sources = b"".join(TemplateBundle.unpack(packed).files.values())
         if b"BROKEN" in sources:
             error = DocumentError(
