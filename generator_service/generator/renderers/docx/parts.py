@@ -144,7 +144,7 @@ class _Compiler:
         """Give each tag wholly to the text element in which it begins."""
         texts = [element.text or "" for element in elements]
         whole = "".join(texts)
-        if "{" not in whole:
+        if "{" not in whole and "_}" not in whole:
             return
         if len(whole) > LONGEST_PARAGRAPH:
             raise failed("template_error", "A paragraph with tags is too long.", part=self._name, line=paragraph)

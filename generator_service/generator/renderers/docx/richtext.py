@@ -43,7 +43,7 @@ def _pieces(content: object) -> Iterator[object]:
 
 def _piece(place: Place, insert: Insert, piece: object, base: Element | None) -> list[Element]:
     if not isinstance(piece, dict):
-        return [run(_text(piece), base)]
+        return [run(_text(place, piece), base)]
     _refuse_unknown(place, insert, piece, PROPERTIES)
     href = piece.get("href")
     made = run_properties(base, *_formatting(place, insert, piece))
@@ -66,10 +66,12 @@ def _refuse_unknown(place: Place, insert: Insert, given: Mapping[str, object], k
         raise place.refused(insert, f"Rich text has no `{unknown[:60]}`.", f"It has: {', '.join(sorted(known))}.")
 
 
-def _text(value: object) -> str:
+def _text(place: Place, value: object) -> str:
+    """Write a value as text; a bell in it, a new paragraph, is a mark for `expand`."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return "" if value is None else str(value)
+    text = str(value)
+    return text.replace("\a", place.inserts.put(Insert("break", {}))) if "\a" in text else text
 
 
 def _formatting(place: Place, insert: Insert, piece: Mapping[str, object]) -> tuple[Element, ...]:
