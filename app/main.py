@@ -12,7 +12,19 @@ from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
-from app.api import assets, content, documents, errors, renders, system, template_changes, templates, users, webhooks
+from app.api import (
+    assets,
+    content,
+    documents,
+    errors,
+    fonts,
+    renders,
+    system,
+    template_changes,
+    templates,
+    users,
+    webhooks,
+)
 from app.api.errors import internal_problem, stopped_problem
 from app.api.gate import StartupGate
 from app.api.intake import Intake
@@ -29,6 +41,7 @@ from app.services.auth import Authenticator
 from app.services.bootstrap import Bootstrap
 from app.services.deliveries import DeliveryService
 from app.services.documents import DocumentService, DocumentStores
+from app.services.fonts import FontService
 from app.services.readiness import Readiness
 from app.services.renders import RenderService
 from app.services.template_changes import TemplateChanges
@@ -99,7 +112,7 @@ def create_app(settings: ApiSettings, backends: Backends | None = None) -> FastA
     )
     _wire(app, settings, backends or Backends.of(settings))
     errors.install(app)
-    for part in (users, templates, template_changes, renders, assets, documents, content, webhooks, system):
+    for part in (users, templates, template_changes, renders, assets, fonts, documents, content, webhooks, system):
         app.include_router(part.router)
     app.mount("/docs/assets", StaticFiles(directory=SWAGGER_UI), name="docs_assets")
     complete(app)
@@ -136,7 +149,7 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
         changes=changes,
     )
     allowed = AllowList.parse(settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
-    assets_ = AssetService(backends.blobs)
+    assets_, fonts_ = AssetService(backends.blobs), FontService(backends.blobs)
     documents_ = DocumentService(stores, template_service, assets_, allowed, settings.idempotency_ttl_s)
     deliveries = DeliveryService(Deliveries(scripts), DeliveryRepository(backends.clickhouse), documents_)
     schema = partial(_prepare_schema, backends.clickhouse, settings)
@@ -154,6 +167,7 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
         template_changes=template_changes_,
         deliveries=deliveries,
         assets=assets_,
+        fonts=fonts_,
         renders=RenderService(documents_, workbench),
     )
     state.workbench = workbench

@@ -174,6 +174,14 @@ INVOICE: Example = {
     "items": [{"name": "Consulting", "qty": 2, "unit": "h", "price": 120}],
 }
 DOCUMENT_REQUEST: Example = {"template": "invoice", "format": "pdf", "data": INVOICE}
+FONT: Example = {
+    "family": "Brand Sans",
+    "style": "Bold",
+    "sha256": SHA256,
+    "size": 271_436,
+    "owner_id": USER_ID,
+    "visibility": "private",
+}
 RENDER_REQUEST: Example = {"template": "invoice", "format": "png", "data": INVOICE, "locale": "en-GB"}
 RENDER_REQUESTS: dict[str, Json] = {
     "template": {"summary": "A picture of an invoice's first page", "value": RENDER_REQUEST},

@@ -4,7 +4,7 @@ import math
 import re
 import unicodedata
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -218,6 +218,38 @@ class AssetShown(BaseModel):
     model_config = examples.shown({"asset": f"sha256:{examples.SHA256}"})
 
     asset: str
+
+
+class FontQuery(Body):
+    visibility: Literal["private", "shared"] = Field(
+        default="private", description="shared: for everybody's templates; admins only"
+    )
+
+
+class FontShown(BaseModel):
+    """A font. `owner_id`: null for one that ships; `sha256`, `size`: null for one inside the engine."""
+
+    model_config = examples.shown(examples.FONT)
+
+    family: str
+    style: str
+    sha256: str | None
+    size: int | None
+    owner_id: str | None
+    visibility: Literal["private", "shared"]
+
+
+class NewFontShown(BaseModel):
+    model_config = examples.shown({"font": examples.FONT})
+
+    font: FontShown
+
+
+class FontList(BaseModel):
+    model_config = examples.page(examples.FONT)
+
+    items: list[FontShown]
+    next_cursor: str | None
 
 
 class WebhookSecret(BaseModel):

@@ -6,6 +6,7 @@ from app.services.assets import AssetService
 from app.services.auth import Authenticator
 from app.services.deliveries import DeliveryService
 from app.services.documents import DocumentService
+from app.services.fonts import FontService
 from app.services.renders import RenderService
 from app.services.template_changes import TemplateChanges
 from app.services.templates import TemplateService
@@ -21,4 +22,5 @@ class Services:
     template_changes: TemplateChanges
     deliveries: DeliveryService
     assets: AssetService
+    fonts: FontService
     renders: RenderService

@@ -1,0 +1,100 @@
+"""Fonts that users upload: their own for their templates, an admin's for everybody's if it shares them.
+
+A font's bytes lie in the blob store by their hash, and beside them a record for each user who has uploaded it. A
+template version gets copies of the fonts that it names, so that it stays what it is whatever becomes of them.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from backends.blobs import BlobStore, StoredBlob
+from contracts.errors import Conflict, Invalid
+from contracts.fonts import BadFont, FontFace, FontRecord, faces_of, font_key, font_record_key, kind_of_font
+from contracts.ids import now_ms
+from contracts.templates import Visibility
+
+MOST_FONTS = 500
+#: Where a bundle keeps the fonts that were copied into it.
+FOLDER = "fonts"
+
+
+class FontService:
+    """Raises BlobUnavailable from every method."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+        self._known: dict[str, tuple[StoredBlob, FontRecord | None]] = {}
+
+    async def add(self, user_id: UUID, content: bytes, visibility: Visibility) -> FontRecord:
+        """Keep a font for a user; again, with what has changed. Raises Invalid, Conflict `too_many_fonts`."""
+        try:
+            faces, kind = faces_of(content), kind_of_font(content)
+        except BadFont as error:
+            raise Invalid.at("", str(error), "invalid_font") from error
+        digest = hashlib.sha256(content).hexdigest()
+        own = [record for record in await self._records() if record.owner_id == user_id]
+        if len(own) >= MOST_FONTS and all(record.sha256 != digest for record in own):
+            raise Conflict("too_many_fonts", f"You have {len(own)} fonts; {MOST_FONTS} are allowed.")
+        record = FontRecord(
+            sha256=digest,
+            owner_id=user_id,
+            visibility=visibility,
+            kind=kind,
+            family=faces[0].families[0],
+            style=faces[0].style,
+            families=_families(faces),
+            size=len(content),
+            created_at=next((known.created_at for known in own if known.sha256 == digest), now_ms()),
+        )
+        await self._blobs.put(font_key(digest), content)
+        await self._blobs.put(font_record_key(user_id, digest), record.model_dump_json().encode())
+        return record
+
+    async def visible_to(self, user_id: UUID | None) -> list[FontRecord]:
+        """List the uploaded fonts that a user's templates may use (None: every one), newest first."""
+        seen = [
+            record
+            for record in await self._records()
+            if user_id is None or record.visibility == "shared" or record.owner_id == user_id
+        ]
+        return sorted(seen, key=lambda record: (record.created_at, record.sha256), reverse=True)
+
+    async def fonts_for(self, user_id: UUID, texts: Iterable[str]) -> dict[str, bytes]:
+        """Return the fonts whose family is named in quotes in one of these texts: file name in the bundle -> bytes."""
+        searched = [text.casefold() for text in texts]
+        named = {
+            record.sha256: record
+            for record in await self.visible_to(user_id)
+            if any(f'"{family.casefold()}"' in text for family in record.families for text in searched)
+        }
+        found = {}
+        for digest, record in sorted(named.items()):
+            content = await self._blobs.get(font_key(digest))
+            if content is not None:
+                found[f"{FOLDER}/{digest[:16]}.{record.kind}"] = content
+        return found
+
+    async def _records(self) -> list[FontRecord]:
+        """Read all records; those that have not changed since the last time are remembered."""
+        known: dict[str, tuple[StoredBlob, FontRecord | None]] = {}
+        async for blobs in self._blobs.listing("font-records"):
+            for blob in blobs:
+                seen = self._known.get(blob.key)
+                same = seen is not None and seen[0] == blob
+                known[blob.key] = seen if seen and same else (blob, await self._record(blob.key))
+        self._known = known
+        return [record for _, record in known.values() if record is not None]
+
+    async def _record(self, key: str) -> FontRecord | None:
+        content = await self._blobs.get(key)
+        try:
+            return None if content is None else FontRecord.model_validate_json(content)
+        except ValidationError:
+            return None
+
+
+def _families(faces: list[FontFace]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(family for face in faces for family in face.families))
