@@ -48,8 +48,11 @@ class TemplateStore:
             shared = cast(dict[str, str], await ask(self._redis.hgetall(f"{self._prefix}shared-templates")))
             names = {f"{user_id}/{name}" for name in mine}
             owned = await self._rows(names | {f"{owner}/{name}" for name, owner in shared.items()})
-        texts = cast(list[str], await ask(self._redis.hvals(self._key)))
-        return sorted([*map(_head, texts), *owned], key=lambda head: head.name)
+        return sorted([*await self.shipped_heads(), *owned], key=lambda head: head.name)
+
+    async def shipped_heads(self) -> list[TemplateHead]:
+        """List the templates that ship with Presswork."""
+        return [_head(text) for text in cast(list[str], await ask(self._redis.hvals(self._key)))]
 
     async def owned(self) -> list[TemplateHead]:
         """List every template that a user made, deleted ones too."""

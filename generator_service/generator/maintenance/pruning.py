@@ -12,6 +12,7 @@ from uuid import UUID
 from backends.blobs import BlobStore, StoredBlob
 from backends.clickhouse import ClickHouse
 from backends.event_log import EventLog
+from backends.history_templates import HistoryTemplates
 from backends.scripts import Scripts
 from backends.standings import LiveStandings
 from backends.template_store import TemplateStore
@@ -185,7 +186,7 @@ def pruning_over(
     """Wire pruning over servers, for the generator and for `presswork doctor`."""
     history = HistoryRepository(clickhouse)
     store, events = TemplateStore(scripts), EventLog(scripts)
-    templates = TemplateReferences(store, history, events, retention, clock_ms)
+    templates = TemplateReferences(store, history, HistoryTemplates(clickhouse), events, retention, clock_ms)
     standings = Standings(LiveStandings(scripts), history)
     assets = AssetReferences(blobs, store, retention, clock_ms)
     return Pruning(blobs, standings, templates, assets, InputKeeper(scripts, blobs), retention, clock_ms)

@@ -19,6 +19,7 @@ from generator.maintenance.doctor.schema import Schema
 from generator.maintenance.doctor.serving_set import ServingSet
 from generator.maintenance.doctor.settled import Settled
 from generator.maintenance.doctor.stores import Stores
+from generator.maintenance.doctor.template_history import TemplateHistory
 from generator.maintenance.pruning import Pruning
 
 
@@ -37,6 +38,7 @@ def all_checks(stores: Stores, pruning: Pruning) -> list[Check]:
         Counters(stores),
         DocumentHistory(stores),
         AccountHistory(stores),
+        TemplateHistory(stores),
         DeliveryHistory(stores),
         Settled(stores),
         Lifetimes(stores),

@@ -7,10 +7,11 @@ unless Redis was set back: then history has a higher version.
 import re
 from collections.abc import AsyncIterator, Collection, Sequence
 from itertools import batched
+from uuid import UUID
 
 from backends.accounts import forgotten
-from backends.template_store import TemplateStore
-from contracts.templates import bundle_key
+from backends.history_templates import live_schemas
+from contracts.templates import TemplateHead, bundle_key
 from contracts.users import KeyRow, UserRow
 from generator.bundles import register
 from generator.maintenance.doctor.port import MENDED, Finding, Flaw
@@ -29,6 +30,7 @@ class ServingSet:
         "user": Flaw("users that Redis lacks or has an older version of", "taken over from history"),
         "key": Flaw("keys that Redis lacks or has an older version of", "taken over from history"),
         "template": Flaw("templates of Presswork's own that Redis lacks", "registered again"),
+        "upload": Flaw("templates of users that Redis lacks or has an older version of", "taken over from history"),
         "source": Flaw("template sources that the blob store lacks", "stored again if they ship with Presswork"),
         "mark": Flaw("marks that the set is complete", "set"),
     }
@@ -37,11 +39,14 @@ class ServingSet:
         self._stores = stores
         self._users: dict[str, UserRow] = {}
         self._keys: dict[str, KeyRow] = {}
+        self._uploads: dict[str, TemplateHead] = {}
+        self._schemas: dict[UUID, dict[str, str]] = {}
         self._shipped = load_shipped()
 
     async def look(self, only: Collection[str] | None = None) -> AsyncIterator[Finding]:
         self._users = {str(row.user_id): row for row in await self._stores.history_accounts.users()}
         self._keys = {str(row.key_id): row for row in await self._stores.history_accounts.keys()}
+        self._uploads = {str(head.template_id): head for head in await self._stores.history_templates.heads()}
         async for finding in self._look():
             if only is None or finding.subject in only:
                 yield finding
@@ -51,6 +56,8 @@ class ServingSet:
             yield Finding("user", str(user.user_id), str(user.version))
         for key in await self._older_keys():
             yield Finding("key", str(key.key_id), str(key.version))
+        for head in await self._older_uploads():
+            yield Finding("upload", str(head.template_id), str(head.revision))
         for finding in await self._templates():
             yield finding
         # The API makes the first user; until then an empty set is no loss.
@@ -59,7 +66,9 @@ class ServingSet:
 
     async def mend(self, findings: Sequence[Finding]) -> list[str]:
         if any(finding.flaw in ("template", "source") for finding in findings):
-            await register(self._shipped, self._stores.blobs, TemplateStore(self._stores.scripts))
+            await register(self._shipped, self._stores.blobs, self._stores.templates)
+        if any(finding.flaw == "upload" for finding in findings):
+            self._schemas = await self._stores.history_templates.schemas()
         return [await self._mend(finding) for finding in findings]
 
     async def _mend(self, finding: Finding) -> str:
@@ -68,6 +77,9 @@ class ServingSet:
                 await self._stores.accounts.adopt_user(self._users[finding.subject])
             case "key":
                 await self._stores.accounts.adopt_key(self._keys[finding.subject])
+            case "upload":
+                head = self._uploads[finding.subject]
+                await self._stores.templates.adopt(head, live_schemas(head, self._schemas))
             case "source":
                 if await self._stores.blobs.size(bundle_key(finding.subject)) is None:
                     return "it is no template that ships with Presswork: restore it from a backup"
@@ -92,13 +104,21 @@ class ServingSet:
                     older.append(row)
         return older
 
+    async def _older_uploads(self) -> list[TemplateHead]:
+        older = list[TemplateHead]()
+        for step in batched(self._uploads.values(), STEP):
+            names = [f"template:{head.owner_id}/{head.name}" for head in step]
+            known = await self._stores.redis.fields(names, "version")
+            older += [head for head, (version,) in zip(step, known, strict=True) if int(version or 0) < head.revision]
+        return older
+
     def _is_used(self, key: KeyRow, user_ttl: int) -> bool:
         """Tell whether the key's user is there, or will be: keys die with their user, in Redis but not in history."""
         user = self._users.get(str(key.user_id))
         return user is not None and not user.deleted and user_ttl < 0
 
     async def _templates(self) -> list[Finding]:
-        heads = await TemplateStore(self._stores.scripts).visible_to(None)
+        heads = await self._stores.templates.visible_to(None)
         known = {head.name for head in heads if head.owner_id is None}
         found = [Finding("template", shipped.name) for shipped in self._shipped if shipped.name not in known]
         pinned = {version.sha256 for head in heads for version in head.versions}

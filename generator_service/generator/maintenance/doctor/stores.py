@@ -7,9 +7,11 @@ from backends.blobs import BlobStore
 from backends.clickhouse import ClickHouse
 from backends.history_accounts import HistoryAccounts
 from backends.history_inspection import HistoryInspection
+from backends.history_templates import HistoryTemplates
 from backends.inspection import Inspection
 from backends.queue import DocumentQueue
 from backends.scripts import Scripts
+from backends.template_store import TemplateStore
 from contracts.ids import parse_id
 from contracts.jobs import GenerationJob, input_key
 
@@ -40,6 +42,14 @@ class Stores:
     @property
     def history_accounts(self) -> HistoryAccounts:
         return HistoryAccounts(self.clickhouse)
+
+    @property
+    def history_templates(self) -> HistoryTemplates:
+        return HistoryTemplates(self.clickhouse)
+
+    @property
+    def templates(self) -> TemplateStore:
+        return TemplateStore(self.scripts)
 
     @property
     def queue(self) -> DocumentQueue:

@@ -12,10 +12,13 @@ from backends.event_line import document_event
 from generator.event_cargo import BEGINNINGS
 from generator.maintenance.doctor.stores import Stores
 
+#: What names the rows that have versions, by kind of event.
+NAMED_BY = {"u": "user_id", "k": "key_id", "t": "template_id"}
+
 
 @dataclass
 class Waiting:
-    """Transitions by document, documents whose run begins, versions by user or key, deliveries."""
+    """Transitions by document, documents whose run begins, versions by user, key or template, deliveries."""
 
     documents: dict[str, set[int]] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
@@ -36,8 +39,8 @@ class Waiting:
         try:
             if kind == "d":
                 self._note_document(line)
-            elif kind in ("u", "k"):
-                self._note_account(orjson.loads(line), "user_id" if kind == "u" else "key_id")
+            elif kind in NAMED_BY:
+                self._note_account(orjson.loads(line), NAMED_BY[kind])
             elif kind == "w":
                 self.deliveries.add(UUID(orjson.loads(line)["delivery_id"]))
         except (ValueError, KeyError, TypeError):
