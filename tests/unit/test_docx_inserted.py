@@ -260,3 +260,61 @@ def test_a_bomb_is_refused(engines: Engines) -> None:
         archive.writestr("word/media/x.bin", bytes(20_000_000))
     found = error(engines, paragraphs("{{p x }}"), {"x": {"$docx": data_uri(out.getvalue(), WORD)}})
     assert "bomb" in found.message
+
+
+def field(code: str) -> Callable[[Document], object]:
+    def build(document: Document) -> None:
+        run = document.add_paragraph("f ").add_run()
+        for piece in (
+            '<w:fldChar %s w:fldCharType="begin"/>',
+            f"<w:instrText %s>{code}</w:instrText>",
+            '<w:fldChar %s w:fldCharType="end"/>',
+        ):
+            run._r.append(parse_xml(piece % f'xmlns:w="{W}"'))
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("code", "kept"),
+    [
+        ("INCLUDEPICTURE http://10.0.0.1/", False),
+        ("{{ x }} http://10.0.0.1/", False),
+        ("PAGE", True),
+        ('HYPERLINK "https://example.org/"', True),
+    ],
+)
+def test_fields_of_a_template_do_not_fetch_whatever_the_data_says(engines: Engines, code: str, kept: bool) -> None:
+    xml = part(render(engines, template(field(code)), {"x": "INCLUDEPICTURE"}).content)
+    assert (code in xml) is kept and "10.0.0.1" not in xml
+
+
+def test_a_drawing_in_a_loop_has_an_id_of_its_own_each_time(engines: Engines) -> None:
+    def build(document: Document) -> None:
+        document.add_paragraph("{%p for i in [1, 2, 3] %}")
+        document.add_picture(io.BytesIO(picture()))
+        document.add_paragraph("{%p endfor %}")
+
+    ids = re.findall(r'<wp:docPr [^>]*?id="(\d+)"', part(render(engines, template(build)).content))
+    assert len(ids) == len(set(ids)) == 3
+
+
+def test_a_link_within_a_link_is_its_text(engines: Engines) -> None:
+    def build(document: Document) -> None:
+        relation = document.part.relate_to("https://example.org/", f"{REL}/hyperlink", is_external=True)
+        document.element.body.insert(
+            0, parse_xml((LINK % relation).replace("link<", "{{ 'x'|link('https://example.com') }}<"))
+        )
+
+    made = opened(render(engines, template(build)).content)
+    assert [link.address for link in made.paragraphs[0].hyperlinks] == ["https://example.org/"]
+    assert made.paragraphs[0].text == "x"
+
+
+@pytest.mark.parametrize("name", ["word/styles.xml", "word/numbering.xml"])
+def test_a_template_with_damaged_styles_or_lists_is_told_so(engines: Engines, name: str) -> None:
+    source, out = paragraphs("{{p x|markdown }}"), io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(source)) as before, zipfile.ZipFile(out, "w") as after:
+        for member in before.namelist():
+            after.writestr(member, b"<w:broken" if member == name else before.read(member))
+    assert "damaged" in error(engines, out.getvalue(), {"x": "# a\n\n- b"}).message

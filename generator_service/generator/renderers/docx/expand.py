@@ -53,13 +53,22 @@ def _expand_run(place: Place, text: Element) -> bool:
     pieces = _pieces(place, run, text)
     for made in pieces:
         if not isinstance(made, Insert):
-            run.addprevious(made)
+            _put_before(run, made)
         elif paragraph is not None:
             _split(place, paragraph, run, made)
     holder.remove(run)
     if paragraph is not None and any(isinstance(made, Insert) and made.kind != "break" for made in pieces):
         _drop_if_empty(paragraph)
     return True
+
+
+def _put_before(run: Element, made: Element) -> None:
+    """Put a piece before the run; of a link within a link only the runs."""
+    if local(made) == "hyperlink" and any(local(up) == "hyperlink" for up in run.iterancestors()):
+        for inner in list(made):
+            run.addprevious(inner)
+    else:
+        run.addprevious(made)
 
 
 def _pieces(place: Place, run: Element, text: Element) -> list[Element | Insert]:

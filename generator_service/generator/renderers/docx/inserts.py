@@ -26,6 +26,8 @@ SHAPES = {
 }
 #: Kinds that are paragraphs and tables, not a part of one.
 BLOCKS = frozenset({"paragraphs", "markdown", "docx", "break"})
+#: Finds in raw JSON what may be a shape: data without one is not walked through.
+LIKELY = re.compile(rb'"\$(?:rich|paragraphs|markdown|docx|image|asset|pictures)"')
 #: Within these the objects belong to the shape itself.
 _WHOLE = frozenset({"image", "docx"})
 #: Top-level key: pictures of the template by name, and what replaces them.

@@ -1,5 +1,6 @@
 """The last touch on a rendered part: line breaks and tabs of values, characters XML forbids, pages, empty cells."""
 
+import itertools
 import re
 
 #: Noncharacters that `parts` puts where this module has to look: at the end of a cell that may lose its paragraphs,
@@ -18,6 +19,8 @@ _ROW_END_OR_SPAN = re.compile("</w:tr>|<w:gridSpan")
 _GRID_WIDTH = re.compile(r'<w:gridCol [^>]*?w:w="(\d+)"')
 _CELL_WIDTH = re.compile(r'<w:tcW [^>]*?w:w="(\d+)"')
 _PAGE = b'<w:p><w:r><w:br w:type="page"/></w:r></w:p><w:p><w:r><w:t>%s</w:t></w:r></w:p>'
+_DRAWING_ID = re.compile(r'(<wp:docPr\b[^>]*?\bid=")\d+')
+_REPEATED_IDS = 1_500_000_000
 _FILLER = b"Lorem ipsum dolor sit amet, consectetur adipiscing elit. " * 12
 
 
@@ -39,6 +42,12 @@ def finished(text: str, *, guard_tables: bool = False) -> bytes:
     if CELL_END in text:
         text = _filled(text)
     return text.encode("utf-8", "replace").translate(None, _FORBIDDEN)
+
+
+def renumbered(text: str) -> str:
+    """Give every drawing of a part an id of its own, above those of templates and inserted pictures."""
+    numbers = itertools.count(_REPEATED_IDS)
+    return _DRAWING_ID.sub(lambda found: f"{found[1]}{next(numbers)}", text)
 
 
 def _with_breaks(found: re.Match[str]) -> str:

@@ -47,6 +47,7 @@ class Part:
     pieces: tuple[str | int, ...]
     tags: tuple[Tag, ...]
     guard_tables: bool = False
+    repeats_drawings: bool = False
 
     @property
     def names(self) -> set[str]:
@@ -268,7 +269,7 @@ class _Compiler:
         guard_tables = any(tag.scope == "tr" for tag in self.tags)
         tags = tuple(_with_loops(self.tags, pieces))
         refuse_unbalanced([tags[piece] for piece in pieces if isinstance(piece, int)])
-        return Part(self._name, tuple(pieces), tags, guard_tables)
+        return Part(self._name, tuple(pieces), tags, guard_tables, _repeats_drawings(pieces, tags))
 
 
 def _starts(texts: list[str]) -> list[int]:
@@ -324,6 +325,17 @@ def _merged(text: str, tags: list[Tag]) -> str:
             text, after = re.subn(following, mark, text, count=1, flags=re.DOTALL)
         tags[number] = replace(tag, trim_before=tag.trim_before and not before, trim_after=tag.trim_after and not after)
     return text
+
+
+def _repeats_drawings(pieces: list[str | int], tags: tuple[Tag, ...]) -> bool:
+    """Tell whether a loop (or macro) holds a drawing, whose id would come twice."""
+    depth = 0
+    for piece in pieces:
+        if isinstance(piece, int):
+            depth += {"for": 1, "macro": 1, "endfor": -1, "endmacro": -1}.get(tags[piece].keyword, 0)
+        elif depth and "<wp:docPr" in piece:
+            return True
+    return False
 
 
 def _with_loops(tags: list[Tag], pieces: list[str | int]) -> list[Tag]:

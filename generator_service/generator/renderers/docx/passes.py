@@ -11,7 +11,7 @@ from contracts.data_paths import hint_for
 from contracts.documents import Warned
 from contracts.errors import DocumentFailed
 from generator.renderers.docx.inserts import Insert, Inserts
-from generator.renderers.docx.output import finished
+from generator.renderers.docx.output import finished, renumbered
 from generator.renderers.docx.parts import Part
 from generator.renderers.docx.tags import Tag, data_path, near
 from generator.renderers.docx.values import DATA, DATA_TEMPLATE, Values
@@ -89,6 +89,8 @@ class Pass:
             raise self._located(part, error, values.data) from error
         except Exception as error:  # of a filter, which is Python and says nothing of the place
             raise self._traced(part, values, error) from error
+        if part.repeats_drawings:
+            text = renumbered(text)
         if "\a" in text:
             text = text.replace("\a", self._inserts.put(Insert("break", {})))
         return finished(text, guard_tables=part.guard_tables)

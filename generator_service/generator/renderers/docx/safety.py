@@ -12,8 +12,10 @@ from generator.renderers.port import failed
 
 #: Fields that fetch a file or start a program when they are updated.
 _CALLING_FIELD = re.compile(
-    r"\s*(?:DDE|DDEAUTO|INCLUDETEXT|INCLUDEPICTURE|IMPORT|LINK|MACROBUTTON|DATABASE|RD|AUTOTEXT)\b", re.IGNORECASE
+    r"\s*(?:DDE|DDEAUTO|INCLUDETEXT|INCLUDEPICTURE|INCLUDE|IMPORT|LINK|DATABASE|RD|MACROBUTTON)\b", re.IGNORECASE
 )
+_FIELDS = (b"instrText", b"fldSimple")
+_FIELD_WITH_TAG = re.compile(rb"instrText[^<>]*>[^<]*\{[{%]|<w:fldSimple [^>]*\{[{%]")
 _OBJECTS = ("object", "control", "altChunk", "subDoc", "attachedTemplate", "movie")
 _TAG = re.compile(r"\{\{|%7[bB]%7[bB]")
 #: What shows a picture, and the element around it that goes when its picture goes.
@@ -21,7 +23,14 @@ _SHOWN = {"blip": "drawing", "imagedata": "pict"}
 
 
 def without_outside(contents: dict[str, bytes]) -> None:
-    """Strip a template's relationships to addresses, except links to pages and letters, and what used them."""
+    """Strip a template's relationships to addresses, except links to pages and letters, what used them, and fields."""
+    for name in [
+        name for name in contents if name.endswith(".xml") and any(kind in contents[name] for kind in _FIELDS)
+    ]:
+        try:
+            contents[name] = without_fetching(contents[name])
+        except etree.XMLSyntaxError:
+            continue  # the compiler names it
     for name in [name for name in contents if name.endswith(".rels") and b"External" in contents[name]]:
         try:
             root = parse(contents[name])
@@ -34,6 +43,19 @@ def without_outside(contents: dict[str, bytes]) -> None:
             root.remove(node)
         contents[name] = written(root)
         _strip_users(contents, name, gone)
+
+
+def fields_with_tags(content: bytes) -> bool:
+    """Tell whether a part has fields whose instructions data may write."""
+    return _FIELD_WITH_TAG.search(content) is not None
+
+
+def without_fetching(content: bytes) -> bytes:
+    """Empty the fields of a part that fetch something when they are updated, as LibreOffice does on opening."""
+    if not any(name in content for name in _FIELDS):
+        return content
+    root = parse(content)
+    return written(root) if _disarm_fields(root) else content
 
 
 def _calls(node: Element) -> bool:
@@ -91,13 +113,14 @@ def disarm(root: Element) -> None:
     for element in [one for one in root.iter(etree.Element) if local(one) in _OBJECTS]:
         _remove(element)
     _disarm_fields(root)
-    for field in list(root.iter(w("fldSimple"))):
-        if _CALLING_FIELD.match(field.get(w("instr"), "")):
-            field.set(w("instr"), " ")
 
 
-def _disarm_fields(root: Element) -> None:
-    """Empty the instructions of fields that fetch; Word puts them together from any number of runs."""
+def _disarm_fields(root: Element) -> bool:
+    """Empty the instructions of fields that fetch; Word puts them together from any number of runs. False if none."""
+    found = False
+    for field in [one for one in root.iter(w("fldSimple")) if _CALLING_FIELD.match(one.get(w("instr"), ""))]:
+        field.set(w("instr"), " ")
+        found = True
     open_: list[list[Element]] = []
     for element in root.iter(w("fldChar"), w("instrText")):
         kind = element.get(w("fldCharType"))
@@ -107,10 +130,12 @@ def _disarm_fields(root: Element) -> None:
             open_ = open_ or [[]]
             open_[-1].append(element)
             if _CALLING_FIELD.match("".join(code.text or "" for code in open_[-1])):
+                found = True
                 for code in open_[-1]:
                     code.text = " "
         elif kind == "end" and open_:
             open_.pop()
+    return found
 
 
 def _remove(element: Element) -> None:

@@ -14,7 +14,13 @@ from generator.renderers.docx.inserts import OPEN, Inserts
 from generator.renderers.docx.parts import compile_part
 from generator.renderers.docx.passes import Filters, Manner, Pass
 from generator.renderers.docx.place import Place
-from generator.renderers.docx.safety import refuse_unsafe_links, with_tags, without_outside
+from generator.renderers.docx.safety import (
+    fields_with_tags,
+    refuse_unsafe_links,
+    with_tags,
+    without_fetching,
+    without_outside,
+)
 from generator.renderers.docx.values import Values
 from generator.renderers.port import failed
 
@@ -55,6 +61,9 @@ class CompiledDocx:
             ]
         )
         self._filters, self._inserts = filters, inserts or Inserts()
+        self._fielded = [
+            name for name, content in contents.items() if name.endswith(".xml") and fields_with_tags(content)
+        ]
         self.main, self._names = _templated(contents)
         linked = {relations_of(name): contents.get(relations_of(name)) for name in self._names}
         self._linked = {name: made for name, held in linked.items() if held and (made := with_tags(held))}
@@ -77,6 +86,8 @@ class CompiledDocx:
         changed, warnings = self._rendered(values, missing)
         for name in self._linked:
             refuse_unsafe_links(name, changed.get(name, b""))
+        for name in self._fielded:
+            changed[name] = without_fetching(changed[name])
         return self._with_inserts(changed), warnings
 
     def _rendered(self, values: Values, missing: Missing) -> tuple[dict[str, bytes], tuple[Warned, ...]]:
@@ -103,10 +114,13 @@ class CompiledDocx:
         elif not any(_OPEN in content for content in changed.values()):
             return changed
         additions = Additions(self._package, changed)
-        for name, content in changed.items():
-            if self._inserts.pictures or _OPEN in content:
-                changed[name] = expanded(content, Place(name, additions, self._inserts))
-        return {**changed, **additions.changed()}
+        try:
+            for name, content in changed.items():
+                if self._inserts.pictures or _OPEN in content:
+                    changed[name] = expanded(content, Place(name, additions, self._inserts))
+            return {**changed, **additions.changed()}
+        except etree.XMLSyntaxError as error:  # of the template: styles, lists, relationships
+            raise failed("template_error", f"A part of the template is damaged: {error.msg}") from error
 
     def main_part(self, changed: Mapping[str, bytes]) -> bytes:
         """Return the body's XML as rendered, or the template's own if it has no tags."""

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn
 
-from generator.renderers.docx.inserts import Inserts
+from generator.renderers.docx.inserts import LIKELY, Inserts
 from generator.renderers.port import RenderRequest, failed, local_moment
 
 #: The template that holds the data, and the names under which the prologue of each part imports it.
@@ -41,7 +41,7 @@ def values_of(request: RenderRequest, inserts: Inserts) -> Values:
         raise failed("template_error", f"The data is not JSON: {error}") from error
     if not isinstance(data, dict):
         raise failed("template_error", "The data must be a JSON object.")
-    shaped = b'"$' in request.data
+    shaped = LIKELY.search(request.data) is not None
     if shaped or _LONE_SURROGATE.search(request.data):
         shown = inserts.taken(data) if shaped else data
         text = json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace").decode()
