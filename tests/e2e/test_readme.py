@@ -57,6 +57,14 @@ def test_the_tour_of_the_api_runs_as_it_stands(up: Fast) -> None:
         assert (up.home / name).read_bytes().startswith(b"%PDF-")
 
 
+def test_the_tour_of_uploaded_templates_runs_as_it_stands(up: Fast) -> None:
+    output = run(up, "".join(blocks("docs/template-store.md")))
+    for word in ('"version":3', '"tags":{"production":1,"beta":2}', '"template_error"', "totl", '"visibility":"shared"'):
+        assert word in output, word
+    assert (up.home / "note.pdf").read_bytes().startswith(b"%PDF-")
+    assert (up.home / "note-2.typ").read_text().splitlines()[1] == "= Delivery #data.number"
+
+
 @pytest.mark.parametrize("page", ["README.md", "README.ru.md"])
 def test_the_webhook_of_the_readme_arrives_and_verifies(up: Fast, page: str) -> None:
     block = next(block for block in blocks(page) if "presswork listen" in block)
