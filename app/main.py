@@ -134,12 +134,15 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
     workbench = Workbench(Asks(scripts), backends.blobs, changes)
     template_store = TemplateStore(scripts)
     template_service = TemplateService(template_store, backends.blobs)
+    assets_, fonts_ = AssetService(backends.blobs), FontService(backends.blobs)
     template_changes_ = TemplateChanges(
         template_store,
         template_service,
         TemplateRepository(backends.clickhouse),
         backends.blobs,
         workbench,
+        assets_,
+        fonts_,
         settings.max_templates_per_user,
     )
     stores = DocumentStores(
@@ -149,7 +152,6 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
         changes=changes,
     )
     allowed = AllowList.parse(settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
-    assets_, fonts_ = AssetService(backends.blobs), FontService(backends.blobs)
     documents_ = DocumentService(stores, template_service, assets_, allowed, settings.idempotency_ttl_s)
     deliveries = DeliveryService(Deliveries(scripts), DeliveryRepository(backends.clickhouse), documents_)
     schema = partial(_prepare_schema, backends.clickhouse, settings)

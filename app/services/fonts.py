@@ -5,7 +5,8 @@ template version gets copies of the fonts that it names, so that it stays what i
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -14,9 +15,11 @@ from backends.blobs import BlobStore, StoredBlob
 from contracts.errors import Conflict, Invalid
 from contracts.fonts import BadFont, FontFace, FontRecord, faces_of, font_key, font_record_key, kind_of_font
 from contracts.ids import now_ms
-from contracts.templates import Visibility
+from contracts.templates import FONT_SUFFIXES, TemplateBundle, Visibility
 
 MOST_FONTS = 500
+#: Of a bundle: what is unpacked again may have a little more (ArchiveLimits).
+MOST_BYTES = 96 * 1024 * 1024
 #: Where a bundle keeps the fonts that were copied into it.
 FOLDER = "fonts"
 
@@ -94,6 +97,25 @@ class FontService:
             return None if content is None else FontRecord.model_validate_json(content)
         except ValidationError:
             return None
+
+
+def texts_of(bundle: TemplateBundle) -> list[str]:
+    """Return the sources of a bundle that can name fonts."""
+    texts = (content for name, content in bundle.files.items() if name.endswith(".typ"))
+    return [content.decode("utf-8", "replace") for content in texts]
+
+
+def with_fonts(bundle: TemplateBundle, fonts: Mapping[str, bytes]) -> TemplateBundle:
+    """Add fonts to a bundle, as far as it does not have them. Raises Invalid at `/file` if it gets too large."""
+    own = {content for name, content in bundle.files.items() if PurePosixPath(name.lower()).suffix in FONT_SUFFIXES}
+    added = {name: content for name, content in fonts.items() if content not in own}
+    if not added:
+        return bundle
+    files = {**bundle.files, **added}
+    if (size := sum(map(len, files.values()))) > MOST_BYTES:
+        detail = f"With the fonts that it names, the template has {size} bytes; {MOST_BYTES} are allowed."
+        raise Invalid.at("/file", detail, "too_large")
+    return TemplateBundle(bundle.manifest, files)
 
 
 def _families(faces: list[FontFace]) -> tuple[str, ...]:

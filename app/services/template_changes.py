@@ -13,7 +13,9 @@ import structlog
 from pydantic_core import to_json
 
 from app.repository.templates import TemplateRepository
+from app.services.assets import AssetService
 from app.services.auth import Principal
+from app.services.fonts import FontService, texts_of, with_fonts
 from app.services.template_uploads import Upload
 from app.services.templates import TemplateService
 from backends.blobs import BlobStore
@@ -83,6 +85,8 @@ class TemplateChanges:
         repository: TemplateRepository,
         blobs: BlobStore,
         checker: Checker,
+        assets: AssetService,
+        fonts: FontService,
         max_per_user: int,
     ) -> None:
         self._store = store
@@ -90,6 +94,8 @@ class TemplateChanges:
         self._repository = repository
         self._blobs = blobs
         self._checker = checker
+        self._assets = assets
+        self._fonts = fonts
         self._max_per_user = max_per_user
         self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
@@ -100,7 +106,8 @@ class TemplateChanges:
         """
         owner_id = caller.user.user_id
         await self._require_free(name, owner_id)
-        stored = await self._stored(new)
+        await self._assets.require(owner_id, new.sample, "/sample")
+        stored = await self._stored(new, owner_id)
         verdict = await self._checker.check(name, stored.sha256, new.sample, owner_id)
 
         async def begun() -> TemplateHead:
@@ -108,21 +115,23 @@ class TemplateChanges:
             return _begun(name, owner_id, stored, new, known)
 
         head = await self._write(begun, "template.created", owner_id, verdict)
-        await self._keep(stored, new)
+        await self._keep(stored, new, owner_id)
         return Made(head, head.last_version, verdict)
 
     async def add_version(self, caller: Principal, head: TemplateHead, new: NewVersion) -> Made:
         """Make the next version. Raises ShippedTemplate, Forbidden, NotFound, Invalid, DocumentFailed, NoGenerator."""
         _require_owner(caller, head)
+        user_id = caller.user.user_id
         sample = head.sample if new.sample is None else new.sample
-        stored = await self._stored(new)
-        verdict = await self._checker.check(head.name, stored.sha256, sample, caller.user.user_id)
+        await self._assets.require(user_id, new.sample, "/sample")
+        stored = await self._stored(new, user_id)
+        verdict = await self._checker.check(head.name, stored.sha256, sample, user_id)
 
         async def added() -> TemplateHead:
             return _with_version(await self._current(head), stored, new)
 
-        changed = await self._write(added, "template.version_added", caller.user.user_id, verdict)
-        await self._keep(stored, new)
+        changed = await self._write(added, "template.version_added", user_id, verdict)
+        await self._keep(stored, new, user_id)
         return Made(changed, changed.last_version, verdict)
 
     async def change(
@@ -130,10 +139,12 @@ class TemplateChanges:
     ) -> TemplateHead:
         """Change what is no version's own. `revisions`: what If-Match allows.
 
-        Raises ShippedTemplate, Forbidden, NotFound, VersionMismatch, Invalid at `/schema`, Conflict `name_taken`.
+        Raises ShippedTemplate, Forbidden, NotFound, VersionMismatch, Invalid at `/schema` or in `/sample`, Conflict
+        `name_taken`.
         """
         if changes.get("data_schema") is not None:
             self._templates.require_schema(changes["data_schema"])  # type: ignore[arg-type]
+        await self._assets.require(caller.user.user_id, changes.get("sample"), "/sample")
         return await self._changed(
             caller, head, lambda known: known.model_copy(update=dict(changes)), "template.updated", revisions
         )
@@ -236,18 +247,18 @@ class TemplateChanges:
 
     # Uploads
 
-    async def _stored(self, new: NewVersion) -> "Stored":
-        """Unpack an upload and store its bundle. Raises Invalid."""
+    async def _stored(self, new: NewVersion, user_id: UUID) -> "Stored":
+        """Unpack an upload, add the fonts that it names, and store its bundle. Raises Invalid."""
         async with self._uploads:
             upload = await asyncio.to_thread(new.read)
-            bundle = upload.bundle
+            bundle = with_fonts(upload.bundle, await self._fonts.fonts_for(user_id, texts_of(upload.bundle)))
             await self._blobs.put(bundle_key(bundle.sha256), bundle.pack())
         return Stored(bundle.manifest, bundle.sha256, upload.title, upload.description)
 
-    async def _keep(self, stored: "Stored", new: NewVersion) -> None:
+    async def _keep(self, stored: "Stored", new: NewVersion, user_id: UUID) -> None:
         """Store a source again if it went: an old one that no head named may have been pruned just before."""
         if await self._blobs.size(bundle_key(stored.sha256)) is None:
-            await self._stored(new)
+            await self._stored(new, user_id)
 
 
 @dataclass(frozen=True)
