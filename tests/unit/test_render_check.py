@@ -46,6 +46,9 @@ def test_pages_of_a_pdf_are_counted() -> None:
     assert OutputCheck()("pdf", a_pdf(3)) == 3
 
 
+RELATED = b'<a xmlns:r="urn:r"><b r:id="%s"/></a>'
+
+
 @pytest.mark.parametrize("content", [b"", b"%PDF-1.7\n", a_pdf()[:-200], b"PK\x03\x04", a_pdf(0)])
 def test_a_pdf_that_does_not_open_is_refused(content: bytes) -> None:
     assert "PDF" in refused("pdf", content)
@@ -86,10 +89,16 @@ def test_a_damaged_member_is_found_although_its_like_was_seen() -> None:
         (lambda members: members.pop("[Content_Types].xml"), "[Content_Types].xml"),
         (lambda members: members.pop("_rels/.rels"), "_rels/.rels"),
         (lambda members: members.update({"word/odd.thing": b""}), "no content type"),
+        (lambda members: members.update({"word/document.xml": RELATED % b"rId999"}), "the relationship rId999"),
     ],
 )
 def test_a_package_with_a_gap_is_refused(change: Callable[[dict[str, bytes]], object], message: str) -> None:
     assert message in refused("docx", a_docx(change))
+
+
+def test_words_in_a_text_are_no_relationships() -> None:
+    text = b'<a><t>x> r:id="rId999"</t></a>'
+    OutputCheck()("docx", a_docx(lambda members: members.update({"word/document.xml": text})))
 
 
 def test_previews_are_checked_too() -> None:

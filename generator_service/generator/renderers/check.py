@@ -3,6 +3,7 @@
 import hashlib
 import io
 import posixpath
+import re
 import zipfile
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from generator.renderers.port import failed
 #: Unchanged members of a DOCX (styles, theme, images) are verified once per template, not once per document.
 _MEMBERS_REMEMBERED = 2_000
 _XML = (".xml", ".rels")
+#: Where markup names a relationship. Word's prefix is `r`, and so is everyone else's; other names are not looked at.
+_RELATED = re.compile(rb' r:(?:id|embed|link|pict|dm|lo|qs|cs)="([^"]+)"')
 
 
 class OutputCheck:
@@ -81,13 +84,15 @@ class _Facts:
     """What one member says about others: names it needs, and (for the content types) what is declared."""
 
     targets: tuple[str, ...] = ()
+    ids: frozenset[bytes] = frozenset()
+    used: frozenset[bytes] = frozenset()
     overrides: frozenset[str] = frozenset()
     defaults: frozenset[str] = frozenset()
 
 
 @dataclass
 class DocxCheck:
-    """Reads a DOCX back: members inflate to their CRC, XML is well-formed, content types and targets exist."""
+    """Reads a DOCX back: members inflate to their CRC, XML is well-formed, types, targets and relations exist."""
 
     _seen: "OrderedDict[tuple[str, int, bytes], _Facts]" = field(default_factory=OrderedDict)
 
@@ -125,14 +130,23 @@ def _read_facts(name: str, content: bytes) -> _Facts:
         return _Facts()
     if name != "[Content_Types].xml" and not name.endswith(".rels"):
         _well_formed(content, name)
-        return _Facts()
+        return _Facts(used=_related(content))
     root = _tree(content, name)
     if name == "[Content_Types].xml":
         return _Facts(
             overrides=frozenset(str(node.get("PartName", "")).lstrip("/") for node in root.iter("{*}Override")),
             defaults=frozenset(str(node.get("Extension", "")).lower() for node in root.iter("{*}Default")),
         )
-    return _Facts(targets=_targets(name, root))
+    ids = frozenset(str(node.get("Id")).encode() for node in root.iter("{*}Relationship"))
+    return _Facts(targets=_targets(name, root), ids=ids)
+
+
+def _related(content: bytes) -> frozenset[bytes]:
+    """Return the relationships that markup names; the same words within a text are none."""
+    found = _RELATED.finditer(content)
+    return frozenset(
+        one[1] for one in found if content.rfind(b"<", 0, one.start()) > content.rfind(b">", 0, one.start())
+    )
 
 
 def _targets(name: str, root: "etree._Element") -> tuple[str, ...]:
@@ -154,8 +168,19 @@ def _check_package(facts: dict[str, _Facts]) -> None:
         for target in fact.targets:
             if target not in facts:
                 raise _invalid(f"{name} points to {target}, which is not in the file.", name)
+        _check_related(name, fact, facts)
         if name not in types.overrides and name.rpartition(".")[2].lower() not in types.defaults | {"xml", "rels"}:
             raise _invalid(f"{name} has no content type.", name)
     for name in types.overrides:
         if name not in facts:
             raise _invalid(f"[Content_Types].xml names {name}, which is not in the file.", name)
+
+
+def _check_related(name: str, fact: _Facts, facts: dict[str, _Facts]) -> None:
+    """Refuse a part that names a relationship which its file of relationships lacks: Word calls the whole corrupt."""
+    if not fact.used:
+        return
+    folder, base = posixpath.split(name)
+    relations = facts.get(posixpath.join(folder, "_rels", f"{base}.rels"), _Facts())
+    for missing in sorted(fact.used - relations.ids):
+        raise _invalid(f"{name} names the relationship {missing.decode()}, which it does not have.", name)

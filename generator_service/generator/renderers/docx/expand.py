@@ -105,7 +105,7 @@ def _is_bare(run: Element) -> bool:
 
 def _inline(place: Place, insert: Insert, base: Element | None) -> list[Element]:
     if insert.kind == "image":
-        return [run_with_picture(place, insert, base)]
+        return [run_with_picture(place, insert)]
     return rich_runs(place, insert, insert.value.get("$rich"), base)
 
 

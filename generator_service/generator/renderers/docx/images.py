@@ -8,18 +8,18 @@ import hashlib
 import posixpath
 import re
 import struct
-from dataclasses import dataclass
 
 from lxml import etree
 
+from contracts.assets import NAME
 from generator.renderers.docx.additions import OFFICE
 from generator.renderers.docx.inserts import Insert
 from generator.renderers.docx.links import safe_address
 from generator.renderers.docx.place import Place
 from generator.renderers.docx.xml import PIC, WP, A, Element, R, cleaned, make, parse, r
+from generator.renderers.image_headers import MAX_PIXELS, Picture
+from generator.renderers.image_headers import picture_of as header_of
 
-#: A picture of more pixels fills the memory of whoever opens the document (50 million are 200 MB).
-MAX_PIXELS = 50_000_000
 #: English Metric Units, as DrawingML counts.
 EMU_PER_MM, EMU_PER_INCH, EMU_PER_TWIP = 36_000, 914_400, 635
 #: Pictures that do not say their resolution are taken at that of a screen, as Word does.
@@ -29,9 +29,10 @@ _LENGTH = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(mm|cm|in|pt|px|)\s*")
 #: Word has no larger pages: 22 inches.
 _MOST_MM = 558.8
 _DATA_URI = re.compile(r"data:[\w.+/-]*(?:;[\w=.+-]+)*;base64,", re.IGNORECASE)
-_ASSET = re.compile(r"sha256:([0-9a-f]{64})")
-_SVG = re.compile(rb"<svg[\s>]")
-_JPEG_SIZES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
+#: What Word shows, by the usual end of the files' names.
+_TYPES = {"png": "image/png", "jpg": "image/jpeg", "gif": "image/gif"}
+#: Resolutions stand near the beginning.
+_HEADER = 4096
 
 _DRAWING = (
     f'<w:drawing xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" xmlns:wp="{WP}" xmlns:a="{A}"'
@@ -44,24 +45,14 @@ _DRAWING = (
 )
 
 
-@dataclass(frozen=True)
-class Picture:
-    """What a picture's header says: pixels, pixels per inch (0 if unknown) and the suffix of its files."""
-
-    width: int
-    height: int
-    dpi: tuple[float, float]
-    suffix: str
-
-
-def run_with_picture(place: Place, insert: Insert, base: Element | None) -> Element:
+def run_with_picture(place: Place, insert: Insert) -> Element:
     """Draw a picture in a run of its own. Raises DocumentFailed data_invalid for what is no picture."""
     content = picture_bytes(place, insert)
     picture = picture_of(place, insert, content)
     key = embed(place, content, picture)
     number = place.additions.number()
     drawing = parse(_DRAWING)
-    width, height = (str(side) for side in _size(place, insert, picture))
+    width, height = (str(side) for side in _size(place, insert, picture, resolution(content)))
     for name in (f"{{{WP}}}extent", f"{{{A}}}ext"):
         for extent in drawing.iter(name):
             extent.set("cx", width)
@@ -98,9 +89,9 @@ def _address(place: Place, insert: Insert) -> str | None:
 def embed(place: Place, content: bytes, picture: Picture) -> str:
     """Add a picture's file to the package, once however often it is used; return its relationship's id."""
     folder = posixpath.dirname(place.additions.package.main)
-    name = posixpath.join(folder, "media", f"pw-{hashlib.sha256(content).hexdigest()[:20]}.{picture.suffix}")
+    name = posixpath.join(folder, "media", f"pw-{hashlib.sha256(content).hexdigest()[:20]}.{picture.kind}")
     if not place.additions.has_file(name):
-        place.additions.add_file(name, content, f"image/{picture.suffix}", by_suffix=True)
+        place.additions.add_file(name, content, _TYPES[picture.kind], by_suffix=True)
     return place.additions.relate(place.part, OFFICE + "image", name)
 
 
@@ -116,7 +107,7 @@ def bytes_of(place: Place, insert: Insert, given: object) -> bytes:
     if isinstance(given, dict):
         given = given.get("$asset")
     text = given if isinstance(given, str) else ""
-    asset = _ASSET.fullmatch(text)
+    asset = NAME.fullmatch(text)
     if asset:
         content = place.inserts.assets.get(asset[1])
         if content is None:
@@ -134,67 +125,47 @@ def bytes_of(place: Place, insert: Insert, given: object) -> bytes:
 
 def picture_of(place: Place, insert: Insert, content: bytes) -> Picture:
     """Read a picture's header. Raises DocumentFailed data_invalid for other formats and too many pixels."""
-    try:
-        picture = read_header(content)
-    except (struct.error, IndexError) as error:
-        raise place.refused(insert, "The picture's header is damaged.") from error
-    if picture is None:
-        kind = "An SVG picture" if _SVG.search(content[:2000]) else "A picture of this format"
+    picture = header_of(content)
+    if picture is None or picture.kind not in _TYPES:
+        kind = f"{picture.kind.upper()} pictures" if picture else "Pictures of this format, or damaged ones,"
         raise place.refused(insert, f"{kind} cannot be put into a Word document.", "Give a PNG, JPEG or GIF.")
-    if not 0 < picture.width * picture.height <= MAX_PIXELS:
+    if picture.too_large or not picture.width * picture.height:
         size = f"{picture.width} x {picture.height}"
         raise place.refused(insert, f"The picture has {size} pixels; {MAX_PIXELS} are allowed.", "Make it smaller.")
     return picture
 
 
-def read_header(content: bytes) -> Picture | None:
-    """Return what a PNG's, JPEG's or GIF's header says, None for anything else. Raises struct.error, IndexError."""
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _png(content)
-    if content.startswith(b"\xff\xd8\xff"):
-        return _jpeg(content)
-    if content[:6] in (b"GIF87a", b"GIF89a"):
-        width, height = struct.unpack_from("<HH", content, 6)
-        return Picture(width, height, (0, 0), "gif")
-    return None
+def resolution(content: bytes) -> tuple[float, float]:
+    """Return the pixels per inch, across and down, that a PNG's or JPEG's header says, else those of a screen."""
+    across, down = _png_resolution(content) if content.startswith(b"\x89PNG") else _jfif_resolution(content)
+    return (across if across >= 1 else _DPI, down if down >= 1 else _DPI)
 
 
-def _png(content: bytes) -> Picture:
-    width, height = struct.unpack_from(">II", content, 16)
-    at, dpi = content.find(b"pHYs", 0, 4096), (0.0, 0.0)
-    if at > 0:
-        across, down, unit = struct.unpack_from(">IIB", content, at + 4)
-        dpi = (across * 0.0254, down * 0.0254) if unit == 1 else dpi
-    return Picture(width, height, dpi, "png")
+def _png_resolution(content: bytes) -> tuple[float, float]:
+    at = content.find(b"pHYs", 0, _HEADER)
+    if at < 0 or len(content) < at + 13:
+        return 0, 0
+    across, down, unit = struct.unpack_from(">IIB", content, at + 4)
+    return (across * 0.0254, down * 0.0254) if unit == 1 else (0, 0)
 
 
-def _jpeg(content: bytes) -> Picture | None:
-    at, dpi = 2, (0.0, 0.0)
-    while content[at] == 0xFF:
-        kind = content[at + 1]
-        if kind == 0xFF:  # padding
-            at += 1
-            continue
-        if kind in _JPEG_SIZES:
-            height, width = struct.unpack_from(">HH", content, at + 5)
-            return Picture(width, height, dpi, "jpeg")
-        if kind == 0xE0 and content[at + 4 : at + 9] == b"JFIF\0":
-            unit, across, down = struct.unpack_from(">BHH", content, at + 11)
-            factor = {1: 1.0, 2: 2.54}.get(unit, 0.0)
-            dpi = (across * factor, down * factor)
-        at += 2 + int(struct.unpack_from(">H", content, at + 2)[0])
-    return None
+def _jfif_resolution(content: bytes) -> tuple[float, float]:
+    at = content.find(b"JFIF\0", 0, _HEADER)
+    if at < 0 or len(content) < at + 12:
+        return 0, 0
+    unit, across, down = struct.unpack_from(">BHH", content, at + 7)
+    factor = {1: 1.0, 2: 2.54}.get(unit, 0.0)
+    return across * factor, down * factor
 
 
-def _size(place: Place, insert: Insert, picture: Picture) -> tuple[int, int]:
+def _size(place: Place, insert: Insert, picture: Picture, dpi: tuple[float, float]) -> tuple[int, int]:
     """Return width and height in EMU; a side that is not given follows the other, both the picture's resolution.
 
     A picture without a given size is never wider than the page's text.
     """
     width = length(place, insert, insert.value.get("width"))
     height = length(place, insert, insert.value.get("height"))
-    across, down = (dpi if dpi >= 1 else _DPI for dpi in picture.dpi)
-    natural = (picture.width / across * EMU_PER_INCH, picture.height / down * EMU_PER_INCH)
+    natural = (picture.width / dpi[0] * EMU_PER_INCH, picture.height / dpi[1] * EMU_PER_INCH)
     if width is None and height is None:
         scale = min(1.0, place.additions.package.text_width * EMU_PER_TWIP / natural[0])
         return max(round(natural[0] * scale), 1), max(round(natural[1] * scale), 1)

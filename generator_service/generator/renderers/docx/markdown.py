@@ -193,7 +193,7 @@ class _Writer:
         source, alt = unescape(str(token.attrs.get("src", ""))), token.content
         if not source.startswith(("data:", "sha256:")):
             return run(alt, look)
-        return run_with_picture(self._place, Insert("image", {"$image": source, "alt": alt}, self._insert.path), look)
+        return run_with_picture(self._place, Insert("image", {"$image": source, "alt": alt}, self._insert.path))
 
     def _table(self, tokens: list[Token]) -> Element:
         rows = [list(_cells(row)) for row in _rows(tokens)]
