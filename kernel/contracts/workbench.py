@@ -38,7 +38,7 @@ class Rendering(BaseModel, frozen=True):
     """A document that was rendered for an ask; its bytes travel apart."""
 
     content_type: str
-    pages: int | None
+    pages: int | None = None
     warnings: tuple[Warned, ...] = ()
 
 
