@@ -156,6 +156,21 @@ async def test_a_template_that_makes_no_pictures_has_a_sheet_with_its_initials(p
     assert ">WO</text>" in answer.text and "No preview" in answer.text
 
 
+async def test_an_uploaded_template_is_in_the_gallery_with_its_picture_and_a_form(panel: PanelStack) -> None:
+    bundle = TemplateBundle.of_file("typst", b"= Delivery")
+    await panel.api.blobs.put(bundle_key(bundle.sha256), bundle.pack())
+    version = TemplateVersion(version=1, sha256=bundle.sha256, engines={"pdf": "typst", "png": "typst"}, created_at=1)
+    owner = (await panel.api.admin.get("/v1/me")).json()["user"]["id"]
+    known = {"name": "delivery", "engine": "typst", "formats": version.formats, "tags": {"production": 1}}
+    times = {"created_at": 1, "updated_at": 1, "first_at": 1, "revision": 1}
+    head = TemplateHead.model_validate({**known, **times, "owner_id": owner, "versions": (version,)})
+    await TemplateStore(panel.api.scripts).put(head, "template.created", None)
+    assert 'href="/templates/delivery"' in (await panel.get("/templates")).text
+    preview = await panel.get("/templates/delivery/preview.png")
+    assert preview.status_code == 200 and png_size(preview.content)[0] > 100
+    assert 'action="/templates/delivery/documents"' in (await panel.get("/templates/delivery")).text
+
+
 async def test_the_search_finds_by_title_and_description_and_says_when_there_is_nothing(panel: PanelStack) -> None:
     found = (await panel.get("/templates", q="BAR charts")).text
     assert "/templates/report" in found and "/templates/invoice" not in found

@@ -110,6 +110,7 @@ class TemplatePictures:
             template=head.name,
             version=version.version,
             trusted=head.owner_id is None,
+            missing=head.missing,
         )
 
 
