@@ -1,5 +1,6 @@
 """Words for a violation of a template's JSON Schema: the place, and a sentence on what is allowed."""
 
+import difflib
 import json
 from collections.abc import Sequence
 
@@ -25,15 +26,30 @@ _TYPES = {
 
 
 def flaw_of(error: ValidationError, schema: object, data: object) -> Flaw:
-    """Word one violation: `data_missing` for what is absent or null and may not be, else `data_invalid`."""
+    """Word one violation: `data_missing` for what is absent, or null where that may not be; `unknown_field`; else
+    `data_invalid`.
+    """
     lacking = _lacking(error)
     if lacking:
         names = [_dotted(path) for path in lacking]
         detail = f"The template needs {' or '.join(f'`{name}`' for name in names)}."
         return Flaw(_pointer(lacking[0]), f"{detail} {near_hint(data, names[0])}".strip(), "data_missing")
+    if isinstance(error.kind, Kind.AdditionalProperties):
+        return _unknown(error, error.kind.unexpected, schema)
     allowed = _annotated(error, schema) or _allowed(error)
     what = f"`{_dotted(error.instance_path)}`" if error.instance_path else "The data"
     return Flaw(_pointer(error.instance_path), f"{what} is {_shown(error.instance)}: {allowed}", "data_invalid")
+
+
+def _unknown(error: ValidationError, names: list[str], schema: object) -> Flaw:
+    """Word what nothing reads: `unknown_field`, with a name that is near and known."""
+    path = [*error.instance_path, names[0]]
+    properties = _holder(error, schema).get("properties")
+    known = difflib.get_close_matches(names[0], list(properties), n=1) if isinstance(properties, dict) else []
+    more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+    meant = f" Is `{known[0]}` meant?" if known else ""
+    detail = f"The template does not know `{_dotted(path)}`{more}.{meant}"
+    return Flaw(_pointer(path), detail, "unknown_field")
 
 
 def _lacking(error: ValidationError) -> list[Path]:

@@ -1,39 +1,46 @@
 """Look at an uploaded template: does it compile, and what data does it ask for? Pure; runs inside the render processes.
 
-Without a sample nobody knows what data it will get. A Typst source is compiled with example data: if that fails, it is
-refused for an error of its syntax or for what it names and does not have; any other error may be the data's.
+Without a sample nobody knows what data it will get. A Typst source is compiled with example data, made from the schema
+that is inferred: if that fails, it is refused for an error of its syntax or for what it names and does not have; any
+other error may be the data's.
 """
 
 from pydantic_core import to_json
 
 from contracts.documents import Warned
 from contracts.errors import DocumentFailed
-from contracts.templates import TemplateBundle, TemplateManifest, TemplateSource
+from contracts.templates import TemplateBundle, TemplateSource
 from contracts.workbench import Verdict
 from generator.renderers.docx import DocxRenderer
 from generator.renderers.port import RenderRequest
 from generator.renderers.registry import Engines
+from generator.renderers.schema import describe as inferred
 
 #: The compiler parses a file as a whole before it runs any of it: what reaches this has no error of syntax.
 PARSED = "presswork: it parses"
 #: How the compiler says that something is not there which no data can bring.
-_ABSENT = ("unknown variable", "file not found", "failed to load file")
+_ABSENT = ("unknown variable", "file not found", "failed to load file", "Packages are not", "The package ")
 _STOP = f'#panic("{PARSED}");'.encode()
 
 
 def describe(bundle: TemplateBundle, engines: Engines) -> Verdict:
     """Compile every source of a bundle. Raises DocumentFailed for the first that does not compile."""
-    warnings = [warned for source in bundle.manifest.sources for warned in _compiled(bundle, source, engines)]
-    return Verdict(warnings=tuple(warnings))
+    schema, example = inferred(bundle)
+    warnings = [
+        warned for source in bundle.manifest.sources for warned in _compiled(bundle, source, engines, example or {})
+    ]
+    return Verdict(inferred_schema=schema, example=example, warnings=tuple(warnings))
 
 
-def _compiled(bundle: TemplateBundle, source: TemplateSource, engines: Engines) -> list[Warned]:
+def _compiled(
+    bundle: TemplateBundle, source: TemplateSource, engines: Engines, example: dict[str, object]
+) -> list[Warned]:
     if source.engine == "docx":
         engine = engines.get(source.engine)
         assert isinstance(engine, DocxRenderer)
         engine.compile(source, RenderRequest(bundle, b"{}", source.formats[0]))
         return []
-    return _tried(bundle, source, engines, {})
+    return _tried(bundle, source, engines, example)
 
 
 def _tried(
@@ -69,6 +76,6 @@ def _parses(bundle: TemplateBundle, source: TemplateSource, engines: Engines) ->
 
 
 def _render(bundle: TemplateBundle, source: TemplateSource, engines: Engines, data: dict[str, object]) -> None:
-    only = TemplateBundle(TemplateManifest(sources=(source,), tagged=bundle.manifest.tagged), bundle.files)
+    only = TemplateBundle(bundle.manifest.model_copy(update={"sources": (source,)}), bundle.files)
     request = RenderRequest(bundle=only, data=to_json(data), format=source.formats[0])
     engines.get(source.engine).render(source, request)

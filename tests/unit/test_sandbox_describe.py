@@ -55,15 +55,22 @@ async def test_what_is_wrong_with_any_data_refuses_a_typst_source(
 @pytest.mark.parametrize(
     "source",
     [
-        b'#let d = json("data.json")\n#d.name',
-        b'#for row in json("data.json").rows [#row.price]',
         b'#panic("the data has no total")',
-        b'#let d = json("data.json")\n#assert("total" in d)',
+        b'#let d = json("data.json")\n#assert(d.total > 1000000)',
+        b'#let d = json("data.json")\n#d.at("na" + "me")',
     ],
 )
 async def test_what_may_be_the_datas_fault_only_warns(pool: RenderPool, source: bytes) -> None:
     verdict = await pool.describe(TemplateBundle.of_file("typst", source), 10)
     assert [warned.code for warned in verdict.warnings] == ["not_tried"]
+
+
+async def test_the_data_that_a_template_asks_for_are_told_with_an_example_that_it_takes(pool: RenderPool) -> None:
+    source = b'#let d = json("data.json")\n#d.name\n#for row in d.rows [#row.price]'
+    verdict = await pool.describe(TemplateBundle.of_file("typst", source), 10)
+    assert verdict.warnings == ()
+    assert verdict.inferred_schema and list(verdict.inferred_schema["properties"]) == ["name", "rows"]  # type: ignore
+    assert verdict.example == {"name": "Jane Doe", "rows": [{"price": 120.5}, {"price": 120.5}]}
 
 
 async def test_a_docx_that_does_not_compile_says_so(pool: RenderPool) -> None:
