@@ -12,6 +12,7 @@ from markupsafe import Markup
 from pydantic_core import to_json
 
 from backends.blobs import BlobStore
+from contracts.assets import digests
 from contracts.errors import DocumentFailed
 from contracts.templates import TemplateHead, TemplateVersion
 from generator.bundles import Bundles
@@ -101,9 +102,11 @@ class TemplatePictures:
         version = shown_version(head)
         if output_format not in version.formats:
             raise failed("unsupported_format", f"{head.name} makes no {output_format}.")
+        sample = head.sample or {}
         return RenderRequest(
             bundle=await self._bundles.pinned(version.sha256),
-            data=to_json(head.sample or {}),
+            data=to_json(sample),
+            assets=await self._bundles.assets(digests(sample)),
             format=output_format,
             created_at_ms=version.created_at,
             locale=locale,
