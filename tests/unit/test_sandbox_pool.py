@@ -1,8 +1,10 @@
 """The pool: whatever a document does, it fails alone, with the right code, and the next one renders."""
 
 import asyncio
+import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from contracts.errors import DocumentError, DocumentFailed, ProcessKilled
 from contracts.jobs import Simulate
 from contracts.templates import TemplateBundle
 from generator.core import RenderRequest
+from generator.renderers.registry import FONTS
 from generator.sandbox import RenderPool, SandboxLimits, SandboxUnavailable
 from generator.sandbox.scratch import Scratch
 from generator.sandbox.verdicts import verdict
@@ -372,3 +375,17 @@ async def test_packages_of_the_operators_folder_reach_the_render_processes(tmp_p
         assert (await pool.render(RenderRequest(bundle, b"{}", "pdf"))).pages == 1
     finally:
         await pool.close()
+
+
+async def test_a_hostile_font_takes_down_its_own_document_only(pool: RenderPool) -> None:
+    """Random damage: the compiler refuses it, panics, hangs or eats memory, and the next document renders."""
+    font, chance = (FONTS / "Inter-Bold.otf").read_bytes(), random.Random(5)
+    for _ in range(6):
+        broken = bytearray(font)
+        for _ in range(chance.choice((5, 500, 5_000))):
+            broken[chance.randrange(len(broken))] = chance.randrange(256)
+        source = TemplateBundle.of_file("typst", b'#set text(font: "Inter", weight: "bold")\nHello')
+        bundle = TemplateBundle(source.manifest, {**source.files, "a.otf": bytes(broken)})
+        with contextlib.suppress(DocumentFailed):
+            await pool.render(RenderRequest(bundle, b"{}", "pdf"), 2)
+        assert (await pool.render(typst("Hello"), 20)).pages == 1

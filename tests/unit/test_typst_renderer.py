@@ -42,6 +42,24 @@ def test_a_missing_key_names_its_path_and_near_names(engines: Engines) -> None:
     assert found.hint == "The data has `buyer.nam`: is that meant?"
 
 
+@pytest.mark.parametrize(
+    ("source", "path", "line"),
+    [
+        ("#for row in d.items [\n#row.price ]", "items[].price", 3),
+        ('#for (i, row) in d.items.enumerate() [#row.at("price")]', "items[].price", 2),
+        ("#d.items.map(row => row.price).sum()", "items[].price", 2),
+        ("#let first = d.buyer\n#first.price", "buyer.price", 3),
+        ('#let first = d.buyer\n#first.at("price")', "buyer.price", 3),
+        ("#for row in d.items { for sub in row.subs [#sub.deep.price] }", "items[].subs[].deep.price", 2),
+    ],
+)
+def test_a_missing_key_of_a_row_is_named_from_the_top(engines: Engines, source: str, path: str, line: int) -> None:
+    data = {"items": [{"prize": 1, "subs": [{"deep": {"prize": 1}}]}], "buyer": {"prize": 2}}
+    found = error(engines, f'#let d = json("data.json")\n{source}', data)
+    assert (found.code, found.data_path, found.line) == ("data_missing", path, line)
+    assert found.hint == f"The data has `{path.replace('price', 'prize')}`: is that meant?"
+
+
 def test_a_missing_key_inside_a_function_is_still_missing_data(engines: Engines) -> None:
     found = error(engines, '#let d = json("data.json")\n#let f(x) = x.price\n#f(d)', {"prices": 1})
     assert (found.code, found.data_path, found.line) == ("data_missing", "price", 2)

@@ -5,11 +5,8 @@ It never claims more than is sure: what every document would fail for carries `x
 
 from contracts.templates import TemplateBundle
 from generator.renderers.schema_docx import uses_in_docx
-from generator.renderers.schema_typst import uses_in_typst
+from generator.renderers.schema_typst import LONGEST, uses_in_typst
 from generator.renderers.schema_uses import Schema, Use, example_of, merged, schema_of
-
-#: Sources beyond this are not read: a schema is a help, and must not cost a second.
-_LONGEST_TYPST = 128 * 1024
 
 
 def describe(bundle: TemplateBundle) -> tuple[Schema | None, dict[str, object] | None]:
@@ -34,6 +31,6 @@ def _uses(bundle: TemplateBundle, engine: str, file: str) -> Use | None:
         for name, content in bundle.files.items()
         if name.endswith(".typ") and (name == file or b"data.json" in content)
     }
-    if sum(map(len, sources.values())) > _LONGEST_TYPST:
+    if sum(map(len, sources.values())) > LONGEST:
         return None
     return uses_in_typst(sources.pop(file), list(sources.values()))

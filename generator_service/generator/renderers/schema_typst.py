@@ -12,6 +12,8 @@ from functools import cache
 from generator.renderers.schema_uses import Use
 from generator.renderers.typst_code import TypstCode, read_code
 
+#: Longer sources are not read: a schema is a help, and must not cost a second.
+LONGEST = 128 * 1024
 #: What a loop takes; null, numbers, true and false stop it.
 _LISTABLE = ("array", "object", "string")
 #: The data themselves, wherever they are read; filled up to the length of what it stands for.
@@ -77,6 +79,30 @@ def uses_in_typst(main: str, others: list[str]) -> Use | None:
     return root
 
 
+def path_at(source: str, at: int) -> str | None:
+    """Return the data path (`items[].price`) of the variable that stands at a place of a source, None if it is none."""
+    name = _NAME.match(source, at)
+    if name is None or len(source) > LONGEST or not _READ.search(source):
+        return None
+    root = Use()
+    reader = _Reader(root, source, leading=False)
+    reader.read()
+    bound = reader.meaning(name["name"], at)
+    try:
+        return _path_to(bound.use, root) if bound and bound.use else None
+    except RecursionError:
+        return None
+
+
+def _path_to(wanted: Use, holder: Use, walked: str = "") -> str | None:
+    """Find a use in the tree below another."""
+    if wanted is holder:
+        return walked
+    inner = [(f"{walked}.{name}".removeprefix("."), use) for name, use in holder.fields.items()]
+    inner += [(f"{walked}[]", holder.items)] if holder.items else []
+    return next((path for at, use in inner if (path := _path_to(wanted, use, at)) is not None), None)
+
+
 class _Reader:
     def __init__(self, root: Use, source: str, *, leading: bool) -> None:
         whole = _READ.sub(lambda found: _WHOLE.ljust(len(found[0]), "_"), source)
@@ -98,7 +124,7 @@ class _Reader:
         for found in _NAME.finditer(self._text):
             at = found.start()
             if self._source.code[at] and at not in strings:
-                bound = self._meaning(found["name"], at)
+                bound = self.meaning(found["name"], at)
                 if bound is not None and bound.use is not None and not self._is_key(found):
                     self._access(found, bound, bound.use)
 
@@ -137,7 +163,7 @@ class _Reader:
         for one in bound:
             self._bound.setdefault(one.name, []).append(one)
 
-    def _meaning(self, name: str, at: int) -> _Bound | None:
+    def meaning(self, name: str, at: int) -> _Bound | None:
         """Return what a name means here: the binding that began last."""
         known = [one for one in self._bound.get(name, ()) if one.start <= at < one.end]
         return max(known, key=lambda one: (one.start, one.use is not None), default=None)

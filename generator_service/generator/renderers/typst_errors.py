@@ -9,6 +9,7 @@ import typst
 from contracts.data_paths import hint_for, near_hint
 from contracts.errors import DocumentFailed
 from generator.renderers.port import failed
+from generator.renderers.schema_typst import path_at
 from generator.renderers.typst_hints import hint_of
 from generator.renderers.typst_packages import VENDOR
 
@@ -40,7 +41,7 @@ def located(
         where |= _where(place, diagnostic, file, files)
     missing = _MISSING_KEY.search(error.message)
     if missing:
-        return _data_missing(missing["key"], where, data)
+        return _data_missing(missing["key"], where, data, _holder(place, where, files))
     refused = _REFUSED.fullmatch(error.message)
     if refused:
         hint = near_hint(json.loads(data), refused["path"]) or "Mend this value of the data."
@@ -104,15 +105,38 @@ def _where(place: re.Match[str], diagnostic: str, file: str, files: Mapping[str,
     return {"part": part, "line": line, "column": column + 1, "excerpt": text.strip()[:200] or None, "tag": tag or None}
 
 
-def _line_of(files: Mapping[str, bytes], name: str, line: int) -> str:
+def _text_of(files: Mapping[str, bytes], name: str) -> str:
     content = next((text for path, text in files.items() if path == name or path.endswith(f"/{name}")), b"")
-    lines = content.decode("utf-8", "replace").splitlines()
+    return content.decode("utf-8", "replace")
+
+
+def _line_of(files: Mapping[str, bytes], name: str, line: int) -> str:
+    lines = _text_of(files, name).splitlines()
     return lines[line - 1] if 0 < line <= len(lines) else ""
 
 
-def _data_missing(key: str, where: Mapping[str, str | int | None], data: bytes) -> DocumentFailed:
+def _holder(
+    place: re.Match[str] | None, where: Mapping[str, str | int | None], files: Mapping[str, bytes]
+) -> str | None:
+    """Return the data path of the variable that an expression begins with, if the source tells: a row of a list."""
+    if place is None or not where.get("tag"):
+        return None
+    lines = _text_of(files, place["file"]).splitlines(keepends=True)
+    line = int(place["line"])
+    start = lines[line - 1].find(str(where["tag"])) if line <= len(lines) else -1
+    return path_at("".join(lines), sum(map(len, lines[: line - 1])) + start) if start >= 0 else None
+
+
+def _data_missing(
+    key: str, where: Mapping[str, str | int | None], data: bytes, holder: str | None = None
+) -> DocumentFailed:
+    """`holder`: where the data has the variable that the expression begins with."""
     values = json.loads(data)
-    path = _data_path(key, str(where.get("tag") or ""), values)
+    tag = str(where.get("tag") or "")
+    path = _data_path(key, tag, values)
+    if holder and path == key:
+        names = re.split(r"[.(]", tag)
+        path = ".".join([holder, *names[1 : names.index(key, 1)], key] if key in names[1:] else [holder, key])
     return failed("data_missing", f"The data has no `{path}`.", **where, data_path=path, hint=hint_for(values, path))
 
 
