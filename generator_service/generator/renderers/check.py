@@ -143,6 +143,8 @@ def _read_facts(name: str, content: bytes) -> _Facts:
 
 def _related(content: bytes) -> frozenset[bytes]:
     """Return the relationships that markup names; the same words within a text are none."""
+    if b" r:" not in content:
+        return frozenset()
     found = _RELATED.finditer(content)
     return frozenset(
         one[1] for one in found if content.rfind(b"<", 0, one.start()) > content.rfind(b">", 0, one.start())

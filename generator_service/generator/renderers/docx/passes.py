@@ -10,7 +10,7 @@ from minijinja import Environment, TemplateError
 from contracts.data_paths import hint_for
 from contracts.documents import Warned
 from contracts.errors import DocumentFailed
-from generator.renderers.docx.inserts import Insert, Inserts
+from generator.renderers.docx.inserts import OPEN, Insert, Inserts
 from generator.renderers.docx.output import finished, renumbered
 from generator.renderers.docx.parts import Part
 from generator.renderers.docx.tags import Tag, data_path, near
@@ -37,7 +37,10 @@ _BEHAVIOURS: dict[Manner, str] = {"strict": "semi_strict", "blank": "lenient", "
 
 
 class Pass:
-    """The parts of one template, compiled in one manner. `render` may be called any number of times."""
+    """The parts of one template, compiled in one manner. `render` may be called any number of times.
+
+    `marked`: the parts that hold marks of inserts since the last render.
+    """
 
     def __init__(self, parts: list[Part], filters: Filters, inserts: Inserts, manner: Manner) -> None:
         self._parts = {part.name: part for part in parts}
@@ -45,6 +48,7 @@ class Pass:
         self._offsets: dict[str, list[tuple[int, int]]] = {}
         self._reported: dict[tuple[str, int], None] = {}
         self._current = ""
+        self.marked: set[str] = set()
         self._environment = self._new_environment()
         for part in parts:
             self._add(part)
@@ -72,6 +76,7 @@ class Pass:
     def render(self, values: Values) -> dict[str, bytes]:
         """Return the parts as rendered. Raises DocumentFailed with the place where it stopped."""
         self._reported.clear()
+        self.marked.clear()
         try:
             self._environment.add_template(DATA_TEMPLATE, values.source)
         except TemplateError as error:
@@ -93,6 +98,8 @@ class Pass:
             text = renumbered(text)
         if "\a" in text:
             text = text.replace("\a", self._inserts.put(Insert("break", {})))
+        if OPEN in text:  # in the str: in its bytes the same takes a hundred times longer
+            self.marked.add(part.name)
         return finished(text, guard_tables=part.guard_tables)
 
     def refuse_missing(self, values: Values) -> None:

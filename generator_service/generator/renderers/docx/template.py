@@ -10,7 +10,7 @@ from contracts.templates import ArchiveLimits, BadArchive, Missing
 from generator.renderers.docx.additions import Additions, Package, relations_of
 from generator.renderers.docx.archive import ArchiveWriter, deflated, read_archive
 from generator.renderers.docx.expand import expanded
-from generator.renderers.docx.inserts import OPEN, Inserts
+from generator.renderers.docx.inserts import Inserts
 from generator.renderers.docx.parts import compile_part
 from generator.renderers.docx.passes import Filters, Manner, Pass
 from generator.renderers.docx.place import Place
@@ -37,7 +37,6 @@ _PARTS = (
     "extended-properties+xml",
     "custom-properties+xml",
 )
-_OPEN = OPEN.encode()
 #: Files that documents may add to, besides the parts with tags: kept inflated.
 _ADDED_TO = (".xml", ".rels")
 
@@ -83,17 +82,18 @@ class CompiledDocx:
         Raises DocumentFailed: data_missing (always if `missing` is `error`; `blank` refuses only an attribute of a
         missing value), data_invalid for what cannot be inserted, or template_error.
         """
-        changed, warnings = self._rendered(values, missing)
+        changed, marked, warnings = self._rendered(values, missing)
         for name in self._linked:
             refuse_unsafe_links(name, changed.get(name, b""))
         for name in self._fielded:
             changed[name] = without_fetching(changed[name])
-        return self._with_inserts(changed), warnings
+        return self._with_inserts(changed, marked), warnings
 
-    def _rendered(self, values: Values, missing: Missing) -> tuple[dict[str, bytes], tuple[Warned, ...]]:
+    def _rendered(self, values: Values, missing: Missing) -> tuple[dict[str, bytes], set[str], tuple[Warned, ...]]:
         if not values.nulls:
+            strict = self._passes["strict"]
             try:
-                return self._passes["strict"].render(values), ()
+                return strict.render(values), strict.marked, ()
             except DocumentFailed as failure:
                 if missing == "error" or failure.code != "data_missing":
                     raise
@@ -104,19 +104,19 @@ class CompiledDocx:
         changed = careful.render(values)
         if missing == "error":
             careful.refuse_missing(values)
-        return changed, careful.warnings()
+        return changed, careful.marked, careful.warnings()
 
-    def _with_inserts(self, changed: dict[str, bytes]) -> dict[str, bytes]:
+    def _with_inserts(self, changed: dict[str, bytes], marked: set[str]) -> dict[str, bytes]:
         """Put what the document inserts into the parts that hold marks for it."""
         if self._inserts.pictures:
             untouched = (name for name in self._names if name not in changed)
             changed.update((name, self._package.read(name) or b"") for name in untouched)
-        elif not any(_OPEN in content for content in changed.values()):
+        elif not marked:
             return changed
         additions = Additions(self._package, changed)
         try:
             for name, content in changed.items():
-                if self._inserts.pictures or _OPEN in content:
+                if self._inserts.pictures or name in marked:
                     changed[name] = expanded(content, Place(name, additions, self._inserts))
             return {**changed, **additions.changed()}
         except etree.XMLSyntaxError as error:  # of the template: styles, lists, relationships

@@ -41,7 +41,7 @@ def values_of(request: RenderRequest, inserts: Inserts) -> Values:
         raise failed("template_error", f"The data is not JSON: {error}") from error
     if not isinstance(data, dict):
         raise failed("template_error", "The data must be a JSON object.")
-    shaped = LIKELY.search(request.data) is not None
+    shaped = b"$" in request.data and LIKELY.search(request.data) is not None
     if shaped or _LONE_SURROGATE.search(request.data):
         shown = inserts.taken(data) if shaped else data
         text = json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace").decode()
