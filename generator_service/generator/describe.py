@@ -16,6 +16,8 @@ from generator.renderers.port import RenderRequest
 from generator.renderers.registry import Engines
 from generator.renderers.schema import describe as inferred
 
+#: Of what is said about the data: more is no help to anybody, and it is kept and read with every document.
+LONGEST_BYTES = 256 * 1024
 #: The compiler parses a file as a whole before it runs any of it: what reaches this has no error of syntax.
 PARSED = "presswork: it parses"
 #: How the compiler says that something is not there which no data can bring.
@@ -29,6 +31,8 @@ def describe(bundle: TemplateBundle, engines: Engines) -> Verdict:
     warnings = [
         warned for source in bundle.manifest.sources for warned in _compiled(bundle, source, engines, example or {})
     ]
+    if len(to_json([schema, example])) > LONGEST_BYTES:
+        schema = example = None
     return Verdict(inferred_schema=schema, example=example, warnings=tuple(warnings))
 
 

@@ -114,7 +114,8 @@ class WorkbenchServer:
 
     async def _serve(self, taken: Taken) -> None:
         ask, began, outcome = taken.ask, time.monotonic(), "dropped"
-        structlog.contextvars.bind_contextvars(ask_id=str(ask.ask_id))
+        request_id = ask.job.request_id if isinstance(ask, RenderAsk) else ""
+        structlog.contextvars.bind_contextvars(ask_id=str(ask.ask_id), request_id=request_id)
         working = asyncio.create_task(self._answer(ask))
         holding = asyncio.create_task(self._hold(taken, working))
         try:

@@ -1,6 +1,8 @@
 """Templates are looked at in the sandbox: what refuses an upload, what only warns; assets travel with a job."""
 
+import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -9,9 +11,7 @@ from contracts.errors import DocumentError, DocumentFailed
 from contracts.templates import TemplateBundle
 from generator.renderers.port import RenderRequest
 from generator.sandbox import RenderPool, SandboxLimits
-from generator.sandbox.child import Child
-from generator.sandbox_child.frames import Header
-from generator.sandbox_child.serve import Server
+from tests.unit.docx_files import paragraphs, texts
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -84,19 +84,42 @@ async def test_a_hostile_template_dies_alone(pool: RenderPool) -> None:
     assert (await pool.describe(TemplateBundle.of_file("typst", b"= Next"), 10)).warnings == ()
 
 
-async def test_assets_stand_behind_the_data_of_a_job(monkeypatch: pytest.MonkeyPatch, pool: RenderPool) -> None:
-    sent: list[tuple[Header, bytes]] = []
+async def test_assets_come_with_a_job_and_stay_with_it(pool: RenderPool) -> None:
+    source = b"""#let data = json("data.json")
+#assert.eq(read(data.one).len(), 40)
+#assert.eq(read(data.other).len(), 90)
+"""
+    pictures = [
+        f"<svg xmlns='http://www.w3.org/2000/svg'>{' ' * 200}"[: size - 6].encode() + b"</svg>" for size in (40, 90)
+    ]
+    assets = {digest * 32: picture for digest, picture in zip(("aa", "bb"), pictures, strict=True)}
+    data = {"one": {"$asset": f"sha256:{'aa' * 32}"}, "other": {"$asset": f"sha256:{'bb' * 32}"}}
+    bundle = TemplateBundle.of_file("typst", source)
+    request = RenderRequest(bundle, json.dumps(data).encode(), "pdf", assets=assets)
+    assert (await pool.render(request)).pages == 1
+    with pytest.raises(DocumentFailed):
+        await pool.render(replace(request, assets={}))
 
-    async def capture(self: Child, order: Header, body: bytes, *_: object) -> tuple[Header, bytes]:
-        sent.append((order, body))
-        return {"kind": "rendered", "pages": 1, "warnings": []}, b"%PDF"
 
-    monkeypatch.setattr(Child, "_done", capture)
-    bundle = TemplateBundle.of_file("typst", b"= Hi")
-    assets = {"aa" * 32: b"\x89PNG", "bb" * 32: b"", "cc" * 32: b"\xff\xd8"}
-    await pool.render(RenderRequest(bundle, b'{"a": 1}', "pdf", assets=assets, missing="mark"))
-    [(order, body)] = sent
-    server = object.__new__(Server)
-    server._bundles = {bundle.sha256: bundle}
-    received = server._request({**order, "sha256": bundle.sha256}, body)
-    assert received.data == b'{"a": 1}' and received.assets == assets and received.missing == "mark"
+async def test_the_policy_for_missing_values_comes_with_a_job(pool: RenderPool) -> None:
+    bundle = TemplateBundle.of_file("docx", paragraphs("Dear {{ name }}!"))
+    blank = await pool.render(RenderRequest(bundle, b"{}", "docx", missing="blank"))
+    marked = await pool.render(RenderRequest(bundle, b"{}", "docx", missing="mark"))
+    assert (texts(blank.content), texts(marked.content)) == (["Dear !"], ["Dear \u00abname\u00bb!"])
+    with pytest.raises(DocumentFailed):
+        await pool.render(RenderRequest(bundle, b"{}", "docx", missing="error"))
+
+
+async def test_a_verdict_that_is_too_long_or_makes_no_sense_is_not_trusted(pool: RenderPool) -> None:
+    [child] = pool._children
+    for body in (b"{", b'{"warnings": 7}', b'{"example": {"a": "' + bytes(2**20).replace(b"\0", b"x") + b'"}}'):
+        with pytest.raises(DocumentFailed) as failure:
+            child._described({"kind": "described"}, body)
+        assert failure.value.error.code == "render_crashed" and not child.usable
+    pool._replace(child)
+
+
+async def test_what_is_said_about_the_data_is_bounded(pool: RenderPool) -> None:
+    names = "".join(f'#d.at("field-{number}-{"x" * 40}", default: "")\n' for number in range(9000))
+    verdict = await pool.describe(TemplateBundle.of_file("typst", f'#let d = json("data.json")\n{names}'.encode()), 30)
+    assert len(verdict.model_dump_json()) < 300_000

@@ -28,6 +28,8 @@ from generator.sandbox_child.frames import LENGTHS, MAX_HEADER, BrokenFrame, Hea
 log = structlog.get_logger(__name__)
 
 _STDERR_KEPT = 8192
+#: A verdict has a schema, an example and a few warnings.
+_MAX_VERDICT = 1024 * 1024
 _PIPE_BUFFER = 1024 * 1024
 #: Nothing of our own environment: no keys, no proxies. One Rayon thread, or processes fight over the cores.
 _ENVIRONMENT = {"RAYON_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "LANG": "C.UTF-8"}
@@ -235,9 +237,11 @@ class Child:
         if header.get("kind") != "described":
             raise self._failure(header)
         try:
-            return Verdict.model_validate_json(body)
-        except ValidationError:
-            raise self._distrusted() from None
+            if len(body) <= _MAX_VERDICT:
+                return Verdict.model_validate_json(body)
+        except ValidationError as error:
+            log.warning("render_child.nonsense", pid=self.pid, error=error.error_count())
+        raise self._distrusted()
 
     def _failure(self, header: Header) -> DocumentFailed:
         if header.get("kind") != "failed":
