@@ -1,8 +1,9 @@
 """Templates: what there is to make documents from, its versions, their sources and the data they take."""
 
+import re
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic_core import to_json
 
 from app.api import template_schemas as schemas
@@ -22,7 +23,9 @@ SCHEMA = {"application/json": {"schema": {"type": "object"}, "examples": {"examp
 SCHEMA_HEADERS = {"Presswork-Schema": {"description": "`given` or `inferred`", "schema": {"type": "string"}}}
 SOURCES = {media_type: BINARY for media_type in ("application/zip", "text/plain", "application/octet-stream")}
 TEMPLATE = "/v1/templates/{name}"
-VERSION = TEMPLATE + "/versions/{number:int}"
+VERSION = TEMPLATE + "/versions/{number}"
+NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+Number = Annotated[str, Path(description="A version's number")]
 Whose = Annotated[schemas.OwnerQuery, Query()]
 router = APIRouter(tags=["templates"], route_class=GuardedRoute)
 
@@ -74,10 +77,10 @@ async def list_template_versions(
 
 @router.get(VERSION, response_model=schemas.Version, responses=errors("not_found"))
 @allow(*EVERYONE)
-async def get_template_version(request: Request, name: str, number: int, query: Whose, caller: Caller) -> Response:
+async def get_template_version(request: Request, name: str, number: Number, query: Whose, caller: Caller) -> Response:
     """Read a version."""
     head = await services(request).templates.get(name, caller, query.owner_id)
-    known = head.version(number)
+    known = head.version(_number(number))
     if known is None:
         raise NotFound("version")
     return Response(to_json(schemas.version_view(head, known)), media_type="application/json")
@@ -90,10 +93,10 @@ async def get_template_version(request: Request, name: str, number: int, query: 
     | {200: {"description": "The file; a zip if there are several", "content": SOURCES}},
 )
 @allow(*EVERYONE)
-async def get_template_source(request: Request, name: str, number: int, query: Whose, caller: Caller) -> Response:
+async def get_template_source(request: Request, name: str, number: Number, query: Whose, caller: Caller) -> Response:
     """Download what a version was made of: its sole file, or a zip that can be uploaded again."""
     head = await services(request).templates.get(name, caller, query.owner_id)
-    source = await services(request).templates.source(head, number)
+    source = await services(request).templates.source(head, _number(number))
     headers = {
         "Content-Disposition": disposition(source.filename),
         "Content-Security-Policy": "sandbox; default-src 'none'",
@@ -113,6 +116,13 @@ async def get_template_schema(request: Request, name: str, query: Whose, caller:
     schema, given = await services(request).templates.schema(head)
     headers = {"Presswork-Schema": "given" if given else "inferred"}
     return Response(to_json(schema), headers=headers, media_type="application/json")
+
+
+def _number(text: str) -> int:
+    """Read a version's number. Raises NotFound: what cannot be one is none."""
+    if not NUMBER.fullmatch(text):
+        raise NotFound("version")
+    return int(text)
 
 
 def template_response(head: TemplateHead) -> Response:

@@ -11,6 +11,7 @@ from jsonschema_rs import ValidationError
 from pydantic_core import from_json, to_json
 
 from app.services.data_flaws import flaw_of, is_certain
+from app.services.schema_cost import known_ways, require_cheap
 from contracts.errors import Flaw, Invalid
 from contracts.notation import is_amount, is_date_or_text, is_rate
 
@@ -18,7 +19,8 @@ FORMATS = {"amount": is_amount, "rate": is_rate, "date-or-text": is_date_or_text
 
 #: So many flaws are listed; the others are counted.
 LISTED = 20
-#: The validator collects all errors before it gives one (13 µs each): in larger data only the first is named.
+#: The validator collects all errors before it gives one (13 µs each, more where many ways of a schema lead to a value):
+#: in larger data only the first is named.
 SEARCHED = 10_000
 #: Compiled schemas that are kept.
 KEPT = 256
@@ -39,7 +41,8 @@ class DataSchemas:
         return self._compiled(to_json(schema)).flaws(data)
 
     def compile(self, schema: dict[str, object]) -> None:
-        """Raise ValueError if this is no JSON Schema, or leads out of itself."""
+        """Raise ValueError if this is no JSON Schema, leads out of itself, or takes too long to judge by."""
+        require_cheap(schema)
         self._compiled(to_json(schema))
 
 
@@ -48,6 +51,7 @@ class DataSchema:
 
     def __init__(self, text: bytes) -> None:
         self._schema: object = from_json(text)
+        self._ways = known_ways(self._schema)
         self._validator = jsonschema_rs.Draft202012Validator(
             text.decode(),
             formats=FORMATS,
@@ -73,7 +77,8 @@ class DataSchema:
     def _found(self, data: dict[str, object]) -> list[ValidationError]:
         if self._validator.is_valid(data):
             return []
-        return self._first(data) if _left(data, SEARCHED) < 0 else list(self._validator.iter_errors(data))
+        searched = SEARCHED // self._ways
+        return self._first(data) if _left(data, searched) < 0 else list(self._validator.iter_errors(data))
 
     def _first(self, data: dict[str, object]) -> list[ValidationError]:
         try:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from uuid import UUID
 
+import structlog
+
 from app.services.auth import Principal
 from app.services.data_judging import judge
 from app.services.data_schema import DataSchemas
@@ -21,6 +23,8 @@ NAME = re.compile(r"[a-z0-9-]{1,64}")
 REFERENCE = re.compile(r"(?P<name>[a-z0-9-]{1,64})(?:@(?P<which>\d{1,9}|sha256:[0-9a-f]{64}|[A-Za-z0-9._-]{1,64}))?")
 
 MEDIA_TYPES = {".typ": "text/plain; charset=utf-8", ".docx": own_type("docx")}
+
+log = structlog.get_logger(__name__)
 
 Judged = tuple[PinnedTemplate, tuple[Warned, ...]]
 
@@ -106,7 +110,11 @@ class TemplateService:
         schema = head.data_schema if given else await self._store.schema(head, version.version)
         if schema is None:
             return ()
-        return judge(self._schemas, schema, data, head.validation, given=given, strict=strict)
+        try:
+            return judge(self._schemas, schema, data, head.validation, given=given, strict=strict)
+        except ValueError as error:  # an inferred one that is none: a bug, but documents can be made all the same
+            log.error("schema.unusable", template=head.name, version=version.version, error=str(error))
+            return ()
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,14 @@ likely = st.fixed_dictionaries(
 user = st.dictionaries(st.sampled_from(("email", "name", "role", "status", "attrs", "x")), json_values, max_size=6)
 anything = st.one_of(document, likely, user, json_values)
 CALLS = (("POST", "/v1/documents"), ("POST", "/v1/users"), ("PATCH", "/v1/users/{me}"), ("POST", "/v1/users/{me}/keys"))
-STRANGE = ("%00", "..%2f..", "%f0%9f%92%a9", "0" * 300, "'", "01a2066a-006f-74e4-be57-510843db21c0")
+TEMPLATE_PATHS = (
+    "/v1/templates/{}/versions",
+    "/v1/templates/letter/versions/{}",
+    "/v1/templates/letter/versions/{}/source",
+    "/v1/templates/letter/tags/{}",
+    "/v1/templates/letter?owner_id={}",
+)
+STRANGE = ("%00", "..%2f..", "%f0%9f%92%a9", "0" * 300, "7" * 5000, "'", "01a2066a-006f-74e4-be57-510843db21c0")
 
 
 def clear(response: httpx2.Response) -> None:
@@ -83,7 +90,14 @@ async def test_any_path_and_query_gets_a_clear_answer(
 ) -> None:
     async with running_api(redis_node.url, clickhouse, tmp_path) as api:
         for strange in STRANGE:
-            for path in ("/v1/users/{}", "/v1/documents/{}", "/v1/documents/{}/content", "/v1/templates/{}", "/{}"):
+            for path in (
+                "/v1/users/{}",
+                "/v1/documents/{}",
+                "/v1/documents/{}/content",
+                "/v1/templates/{}",
+                "/{}",
+                *TEMPLATE_PATHS,
+            ):
                 for method in ("GET", "DELETE", "POST", "PUT", "PATCH", "OPTIONS"):
                     clear(await api.admin.request(method, path.format(strange)))
             for path in ("/v1/users", "/v1/documents", "/v1/templates"):

@@ -142,6 +142,7 @@ async def test_changes_of_different_fields_at_once_are_all_kept(api: Api) -> Non
         ({"schema": {"type": "thing"}}, "/schema"),
         ({"schema": {"$ref": "https://example.com/schema.json"}}, "/schema"),
         ({"schema": {"pattern": "("}}, "/schema"),
+        ({"schema": {"properties": {"child": {"$ref": "#"}}}}, "/schema"),
         ({"schema": []}, "/schema"),
         ({"schema": {"description": "x" * 300_000}}, "/schema"),
         ({"sample": {"a": "x" * 300_000}}, "/sample"),
