@@ -1,6 +1,7 @@
 """Typst sources: what they can see, and errors that point at the line, the expression and the data."""
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from generator.renderers.registry import FONTS
 from generator.renderers.typst import TypstRenderer
 from generator.renderers.typst_compilers import FontSet
 from generator.renderers.typst_files import BUNDLES_ON_DISK
+from generator.sandbox import RenderPool, SandboxLimits
 
 
 def render(engines: Engines, source: str, data: object = None, **files: bytes) -> Rendered:
@@ -170,6 +172,25 @@ def test_the_names_of_virtual_files_never_vary(monkeypatch: pytest.MonkeyPatch) 
         bundle = TemplateBundle(TemplateManifest(sources=(source,)), {"main.typ": b"%d" % number})
         renderer.render(source, RenderRequest(bundle, b"{}", "svg"))
     assert seen == {"main.typ", "data.json"}
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[RenderPool]:
+    made = RenderPool(SandboxLimits(workers=1, spare=0))
+    await made.start()
+    yield made
+    await made.close()
+
+
+async def test_names_of_files_that_are_used_up_cost_a_process_and_no_document(pool: RenderPool) -> None:
+    """Thirty-five zips of so many files would make the compiler panic on somebody else's document."""
+    first = pool.children[0].pid
+    for zip_number in range(35):
+        bundle = TemplateBundle.of_file("typst", b"Hello")
+        parts = {f"{zip_number}/{number}.typ": b"" for number in range(1_990)}
+        many = TemplateBundle(bundle.manifest, {**bundle.files, **parts})
+        assert (await pool.render(RenderRequest(many, b"{}", "svg"))).pages == 1
+    assert [child.pid for child in pool.children] != [first]
 
 
 def test_files_of_equal_name_in_different_bundles_are_never_mixed_up(engines: Engines) -> None:

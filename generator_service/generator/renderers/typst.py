@@ -25,6 +25,8 @@ from generator.renderers.typst_packages import refuse_packages
 
 #: File names are interned for the life of the process and there are 65,535 ids: the names of a job never vary.
 MAIN, DATA = "main.typ", "data.json"
+#: Those of templates do: a process that has seen so many gives up, and the document is rendered in a new one.
+MOST_NAMES = 50_000
 WARNINGS_KEPT = 20
 COMPILES_TO_FORGET = 12
 #: Standards that cannot be met without structure tags.
@@ -46,6 +48,7 @@ class TypstRenderer:
         self._empty = self._scratch / "empty"
         self._empty.mkdir(parents=True, exist_ok=True)
         self._packages = packages
+        self._names: set[str] = set()
         self._library = library()
         self._roots = Roots(self._scratch)
         self._compilers = Compilers(fonts, self._scratch, self._empty, packages)
@@ -68,7 +71,13 @@ class TypstRenderer:
             self._compilers.shipped.compile({MAIN: b"", DATA: b"{}"}, "pdf")
 
     def render(self, source: TemplateSource, request: RenderRequest) -> Rendered:
-        """Compile one document; PNG and SVG show the first page. Raises DocumentFailed."""
+        """Compile one document; PNG and SVG show the first page.
+
+        Raises DocumentFailed, and MemoryError in a process that has seen too many file names.
+        """
+        self._names.update(request.bundle.files)
+        if len(self._names) > MOST_NAMES:
+            raise MemoryError("The file names of templates are used up in this process.")
         fonts, unread = self._compilers.of(request.bundle)
         shown = request.data
         request, pictures = with_pictures(request)
