@@ -4,6 +4,7 @@ Each folder is written once for its bundle; the folders used least recently go. 
 with it.
 """
 
+import errno
 import shutil
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -74,9 +75,9 @@ class Roots:
             return root
         try:
             _write(root, files)
-        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-            message = f"{Path(error.filename).name} is a file and a folder at once."
-            raise failed("template_error", message, hint="Rename one of them.") from error
+        except OSError as error:
+            shutil.rmtree(root, ignore_errors=True)
+            raise _unwritable(error) from error
         self._written[sha256] = None
         if len(self._written) > BUNDLES_ON_DISK:
             shutil.rmtree(self._scratch / self._written.popitem(last=False)[0])
@@ -100,6 +101,16 @@ def _write(root: Path, files: Mapping[str, bytes]) -> None:
         path = root / PurePosixPath(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+def _unwritable(error: OSError) -> Exception:
+    """Say what is wrong with a file's name; any other error stays what it is."""
+    name = Path(str(error.filename)).name
+    if isinstance(error, FileExistsError | NotADirectoryError | IsADirectoryError):
+        return failed("template_error", f"{name} is a file and a folder at once.", hint="Rename one of them.")
+    if error.errno == errno.ENAMETOOLONG:
+        return failed("template_error", f"{name[:80]}... is too long a name.", hint="Rename the file.")
+    return error
 
 
 def _seen(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from contracts.errors import DocumentError, DocumentFailed
 from contracts.jobs import Simulate
-from contracts.templates import TemplateBundle
+from contracts.templates import BadArchive, TemplateBundle
 from generator.core import Engines, Rendered, RenderRequest, generate
 from generator.describe import describe
 from generator.renderers.port import failed
 from generator.sandbox_child.frames import Header, encode, read_frame, write_all
+from generator.sandbox_child.hints import SMALLER, UNEXPECTED
 
 _NAP_S = 0.05
 
@@ -24,6 +25,7 @@ class Server:
         self._answers = answers
         self._output_bytes = output_bytes
         self._bundles: dict[str, TemplateBundle] = {}
+        self._refused: dict[str, str] = {}
         self._engines = engines
 
     def warm_up(self) -> None:
@@ -48,7 +50,18 @@ class Server:
     def _keep(self, header: Header, packed: bytes) -> None:
         for sha256 in _texts(header["forget"]):
             self._bundles.pop(sha256, None)
-        self._bundles[str(header["sha256"])] = TemplateBundle.unpack(packed)
+            self._refused.pop(sha256, None)
+        sha256 = str(header["sha256"])
+        try:
+            self._bundles[sha256] = TemplateBundle.unpack(packed)
+        except BadArchive as error:
+            self._refused[sha256] = str(error)
+
+    def _bundle(self, header: Header) -> TemplateBundle:
+        sha256 = str(header["sha256"])
+        if sha256 in self._refused:
+            raise failed("template_error", self._refused[sha256], hint="Upload the template again.")
+        return self._bundles[sha256]
 
     def _cool(self) -> None:
         """Give memory back that caches and the allocator hold."""
@@ -65,14 +78,14 @@ class Server:
         except DocumentFailed as failure:
             self._failed(failure.error)
         except RecursionError:
-            self._failed(_error("template_error", "The data or the template is nested too deeply."))
+            self._failed(_error("template_error", "The data or the template is nested too deeply.", "Nest it less."))
         except MemoryError:
-            self._failed(_error("memory_limit", "Rendering needed more memory than the limit."), fatal=True)
+            self._failed(_error("memory_limit", "Rendering needed more memory than the limit.", SMALLER), fatal=True)
             raise
         except Exception:
             self._answer({"kind": "bug", "trace": traceback.format_exc()[-8000:]})
         except BaseException as panic:  # Typst's PanicException
-            self._failed(_error("render_crashed", f"The engine gave up: {panic}"[:500]), fatal=True)
+            self._failed(_error("render_crashed", f"The engine gave up: {panic}"[:500], UNEXPECTED), fatal=True)
             raise
 
     def _render(self, header: Header, body: bytes) -> None:
@@ -81,7 +94,7 @@ class Server:
         self._answer({"kind": "rendered", "pages": rendered.pages, "warnings": warnings}, rendered.content)
 
     def _describe(self, header: Header, _: bytes) -> None:
-        verdict = describe(self._bundles[str(header["sha256"])], self._engines)
+        verdict = describe(self._bundle(header), self._engines)
         self._answer({"kind": "described"}, verdict.model_dump_json().encode())
 
     def _failed(self, error: DocumentError, *, fatal: bool = False) -> None:
@@ -95,6 +108,7 @@ class Server:
             raise failed(
                 "output_too_large",
                 f"The document has {len(rendered.content)} bytes; {self._output_bytes} are allowed.",
+                hint=SMALLER,
             )
         if request.simulate:
             _linger(began + request.simulate.seconds)
@@ -106,7 +120,7 @@ class Server:
         simulate = Simulate.model_validate(fields.pop("simulate")) if fields.get("simulate") else None
         fields["simulate"] = simulate
         return RenderRequest(
-            bundle=self._bundles[str(header["sha256"])],
+            bundle=self._bundle(header),
             data=body[:data_length],
             assets=_assets(header["assets"], body[data_length:]),
             **fields,
@@ -123,8 +137,8 @@ def _assets(lengths: object, joined: bytes) -> dict[str, bytes]:
     return assets
 
 
-def _error(code: str, message: str) -> DocumentError:
-    return DocumentError(code=code, message=message)
+def _error(code: str, message: str, hint: str) -> DocumentError:
+    return DocumentError(code=code, message=message, hint=hint)
 
 
 def _texts(values: object) -> list[str]:
