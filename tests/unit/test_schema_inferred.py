@@ -279,3 +279,8 @@ def test_the_example_renders_and_what_is_certain_to_fail_fails(engines: Engines,
 def test_with_several_sources_only_what_all_need_is_certain() -> None:
     both = SHIPPED["invoice"].bundle
     assert "x-certain" not in json.dumps(schema(both))
+
+
+def test_the_template_of_the_docs_renders_with_its_example(engines: Engines) -> None:
+    source = (DOCS / "typst.md").read_text(encoding="utf-8").split("```typst\n")[1].split("```")[0]
+    assert renders(engines, typst(source), example(typst(source)))

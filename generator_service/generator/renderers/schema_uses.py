@@ -139,6 +139,8 @@ _GUESSES: tuple[tuple[tuple[str, ...], object], ...] = (
 )
 
 
+#: What is called so is a picture, most likely.
+_PICTURES = frozenset({"logo", "picture", "photo", "image", "stamp", "avatar"})
 #: What is called so is a list, most likely, and an item of it has such fields.
 _LISTS = frozenset({"items", "rows", "lines", "entries", "products", "positions", "item", "row"})
 _ROW: Schema = {"name": "Consulting", "description": "On site", "qty": 2, "unit": "h", "price": 120.5, "total": 241}
@@ -150,7 +152,7 @@ def example_of(use: Use, name: str = "") -> object:
         return [example_of(use.items, name.removesuffix("s")) for _ in range(2)]
     if use.fields:
         return {key: example_of(inner, key) for key, inner in use.fields.items()}
-    if "picture" in use.kinds:
+    if "picture" in use.kinds or (name.lower() in _PICTURES and not use.kinds - {"printed"}):
         return {"$image": _PIXEL}
     if name.lower() in _LISTS and not use.kinds:
         return [dict(_ROW), dict(_ROW)] if name.lower().endswith("s") else dict(_ROW)

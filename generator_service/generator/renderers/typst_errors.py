@@ -165,5 +165,6 @@ def _clean(message: str) -> str:
 
 def _hint(error: typst.TypstError) -> str:
     kept = [hint for hint in error.hints if "--root" not in hint]
-    trace = [step for step in error.trace if step]
-    return "; ".join([*(kept or [hint_of(error.message)]), *trace])
+    trace = [step.removeprefix("at ") for step in error.trace if step]
+    hint = "; ".join(kept or [hint_of(error.message)])
+    return f"{hint} ({'; '.join(trace)})" if trace else hint
