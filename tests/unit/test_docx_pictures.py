@@ -178,3 +178,8 @@ def test_pictures_are_replaced_by_name_in_parts_without_tags_too(engines: Engine
     data = {"$pictures": {"python.png": {"$image": data_uri(LOGO)}}}
     content = render(engines, template(build), data).content
     assert re.findall(r'r:embed="(\w+)"', part(content, "word/header1.xml")) == ["rIdPw1"]
+
+
+def test_control_characters_in_a_description_are_dropped(engines: Engines) -> None:
+    content = render(engines, paragraphs("{{ x }}"), {"x": {"$image": data_uri(LOGO), "alt": "a\f\a\ufffeb"}}).content
+    assert 'descr="ab"' in part(content)

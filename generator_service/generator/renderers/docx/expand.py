@@ -14,6 +14,7 @@ from generator.renderers.docx.xml import (
     WP,
     A,
     Element,
+    cleaned,
     local,
     make,
     paragraph_properties,
@@ -167,9 +168,9 @@ def _other_texts(place: Place, root: Element) -> None:
                 insert = place.inserts.of(value)
                 if insert and insert.kind == "image" and local(element) in ("docPr", "cNvPr"):
                     _replace_picture(place, element, insert)
-                element.set(key, place.inserts.plain(value))
+                element.set(key, cleaned(place.inserts.plain(value)))
         if OPEN in (element.text or ""):
-            element.text = place.inserts.plain(element.text or "")
+            element.text = cleaned(place.inserts.plain(element.text or ""))
 
 
 def _replace_pictures(place: Place, root: Element) -> None:

@@ -114,7 +114,7 @@ def _colour(place: Place, insert: Insert, value: object) -> tuple[Element, ...]:
 
 
 def _highlight(place: Place, insert: Insert, value: object) -> tuple[Element, ...]:
-    if value in _HIGHLIGHTS:
+    if str(value) in _HIGHLIGHTS:
         return (make("highlight", value),)
     return (make("shd", "clear", color="auto", fill=_colour_of(place, insert, value)),)
 

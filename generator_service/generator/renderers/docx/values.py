@@ -41,10 +41,11 @@ def values_of(request: RenderRequest, inserts: Inserts) -> Values:
         raise failed("template_error", f"The data is not JSON: {error}") from error
     if not isinstance(data, dict):
         raise failed("template_error", "The data must be a JSON object.")
-    shaped = b"$" in request.data and LIKELY.search(request.data) is not None
-    if shaped or _LONE_SURROGATE.search(request.data):
-        shown = inserts.taken(data) if shaped else data
-        text = json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace").decode()
+    if _LONE_SURROGATE.search(request.data):
+        text = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
+        data = json.loads(text)
+    if b"$" in request.data and LIKELY.search(request.data):
+        text = json.dumps(inserts.taken(data), ensure_ascii=False)
     nulls = "null" in text
     if nulls:
         text = _STRING_OR_NULL.sub(lambda found: "none" if found.group() == "null" else found.group(), text)

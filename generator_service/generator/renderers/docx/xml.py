@@ -28,7 +28,7 @@ _PARAGRAPH_ORDER = (
     " snapToGrid spacing ind contextualSpacing mirrorIndents suppressOverlap jc textDirection textAlignment"
     " textboxTightWrap outlineLvl divId cnfStyle rPr sectPr pPrChange"
 ).split()
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _BREAKS = re.compile(r"(\r\n|\r|\n|\t|\f)")
 
 
@@ -75,23 +75,23 @@ def holding(name: str, *children: Element) -> Element:
 
 
 def cleaned(text: str) -> str:
-    """Leave out the characters that XML cannot hold; tabs, line breaks and form feeds stay."""
-    return _FORBIDDEN.sub("", text.replace("\a", "\n"))
+    """Leave out the characters that XML cannot hold."""
+    return _FORBIDDEN.sub("", text)
 
 
 def text_elements(text: str) -> list[Element]:
     """Write a text as the children of a run: line breaks, tabs and (form feed) page breaks are elements."""
     made = []
-    for piece in _BREAKS.split(cleaned(text)):
+    for piece in _BREAKS.split(text):
         if piece == "\f":
             made.append(make("br", type="page"))
         elif piece == "\t":
             made.append(make("tab"))
         elif piece in ("\n", "\r", "\r\n"):
             made.append(make("br"))
-        elif piece:
+        elif cleaned(piece):
             child = make("t")
-            child.text = piece
+            child.text = cleaned(piece)
             child.set(_SPACE, "preserve")
             made.append(child)
     return made
