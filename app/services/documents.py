@@ -16,6 +16,7 @@ from app.services.templates import TemplateService
 from backends.blobs import BlobStore
 from backends.changes import Changes, Watch
 from backends.queue import Accepted, DocumentQueue, Idempotency
+from contracts.assets import digests
 from contracts.cursors import Position
 from contracts.documents import DocumentRow
 from contracts.errors import Conflict, Gone, Invalid, NotFound, PermanentError, PressworkError, RateLimited, SystemFull
@@ -195,6 +196,7 @@ class DocumentService:
             if job.template is None:
                 raise Invalid.at("/template", "The document was made from an inline source, not from a template.")
             job = await self._pinned(job, reference)
+        await self._assets.needed_by(document_id, digests(job.data))
         await self._queue.restore(row, job)
         await self._queue.retry(job, str(uuid4()))
         return await self.get(caller, document_id)

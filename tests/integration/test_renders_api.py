@@ -16,8 +16,11 @@ from app.api.renders import WARNINGS_BYTES, warnings_header
 from backends.asks import Asks
 from contracts.assets import asset_key, owner_key, use_key
 from contracts.documents import Warned
+from generator.bundles import Bundles
 from generator.sandbox import RenderPool, SandboxLimits
 from generator.workbench import AskMetrics, WorkbenchServer
+from generator.worker import Worker, WorkerSettings
+from generator.worker_metrics import WorkerMetrics
 from tests.integration.conftest import Api
 
 SOURCE = {"engine": "typst", "content": '= Hello #json("data.json").name'}
@@ -237,3 +240,28 @@ async def test_hostile_pictures_fail_their_own_document_only(api: Api, generator
 async def test_assets_are_stored_under_their_hash(api: Api) -> None:
     name = (await upload(api.admin, png())).json()["asset"]
     assert await api.blobs.get(asset_key(name.removeprefix("sha256:"))) == png()
+
+
+async def test_documents_are_made_and_made_again_with_their_assets(api: Api, generator: RenderPool) -> None:
+    settings, stop = WorkerSettings("w", drain_s=0), asyncio.Event()
+    metrics = WorkerMetrics(CollectorRegistry())
+    working = asyncio.create_task(
+        Worker(api.queue, generator, api.blobs, Bundles(api.blobs), settings, metrics).run(stop)
+    )
+    name = (await upload(api.admin, png())).json()["asset"]
+    digest = name.removeprefix("sha256:")
+    source = {"engine": "typst", "content": '#image(json("data.json").logo, width: 2cm)'}
+    body = {"source": source, "data": {"logo": {"$asset": name}}}
+    document = (await api.admin.post("/v1/documents", json=body, headers={"Prefer": "wait=10"})).json()
+    assert document["status"] == "completed", document
+    await api.blobs.delete_prefix(f"asset-uses/{document['id']}")
+    assert (await api.admin.post(f"/v1/documents/{document['id']}/retry")).status_code == 200
+    assert await api.blobs.size(use_key(document["id"], digest)) == 0, "held again before it runs again"
+    again = (await api.admin.get(f"/v1/documents/{document['id']}?wait=10")).json()
+    assert (again["status"], again["run"]) == ("completed", 2)
+    await api.blobs.delete(asset_key(digest))
+    await api.admin.post(f"/v1/documents/{document['id']}/retry")
+    lost = (await api.admin.get(f"/v1/documents/{document['id']}?wait=10")).json()
+    assert lost["error"]["code"] == "input_lost" and name in lost["error"]["message"]
+    stop.set()
+    await asyncio.wait_for(working, 10)

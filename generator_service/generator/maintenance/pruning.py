@@ -33,11 +33,11 @@ SOURCES = 8
 UNFINISHED_MS = HOUR_MS
 
 Rule = Callable[[StoredBlob, Standing | None, int, Retention], Reason | None]
-#: An asset is held for a document as long as its input is kept: both are needed to make it again.
+#: An asset is held for a document as long as its input is kept, and never less: so that is judged before the input.
 DOCUMENT_KINDS: dict[str, Rule] = {
     "results": why_result_goes,
-    "inputs": why_input_goes,
     "asset-uses": why_input_goes,
+    "inputs": why_input_goes,
 }
 
 
