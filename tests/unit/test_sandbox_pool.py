@@ -389,3 +389,18 @@ async def test_a_hostile_font_takes_down_its_own_document_only(pool: RenderPool)
         with contextlib.suppress(DocumentFailed):
             await pool.render(RenderRequest(bundle, b"{}", "pdf"), 2)
         assert (await pool.render(typst("Hello"), 20)).pages == 1
+
+
+async def test_fonts_and_pictures_reach_a_confined_process(pool: RenderPool) -> None:
+    font = (FONTS / "Inter-Bold.otf").read_bytes().replace(b"Inter", b"Xnter")
+    font = font.replace("Inter".encode("utf-16-be"), "Xnter".encode("utf-16-be"))
+    drawing = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
+    source = TemplateBundle.of_file(
+        "typst", b'#set text(font: "Xnter")\nHello #image(json("data.json").logo, width: 1cm) #image("own.svg")'
+    )
+    bundle = TemplateBundle(source.manifest, {**source.files, "a.otf": font, "own.svg": drawing})
+    for _ in range(2):
+        request = RenderRequest(
+            bundle, b'{"logo": {"$asset": "sha256:ab"}}', "pdf", assets={"ab": drawing}, strict=True
+        )
+        assert (await pool.render(request)).warnings == ()
