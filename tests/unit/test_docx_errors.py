@@ -96,3 +96,11 @@ def test_null_is_not_missing(engines: Engines) -> None:
     for missing in ("error", "blank", "mark"):
         rendered = render(engines, paragraphs("[{{ a }}]"), {"a": None}, missing=missing)
         assert (texts(rendered.content), rendered.warnings) == (["[]"], ())
+
+
+@pytest.mark.parametrize("missing", ["blank", "mark"])
+def test_a_template_that_calls_the_engine_s_own_function_harms_nobody(engines: Engines, missing: str) -> None:
+    source = paragraphs("{{ a }}{{ __missing(99999) }}{{ __missing('x') }}{{ __missing(-1) }}b")
+    rendered = render(engines, source, missing=missing)
+    assert [one.message.split("`")[1] for one in rendered.warnings] == ["a"]
+    assert texts(rendered.content)[0].endswith("b")

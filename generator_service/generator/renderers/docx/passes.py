@@ -69,9 +69,12 @@ class Pass:
         except TemplateError as error:
             raise self._located(part, error, {}) from error
 
-    def _report(self, number: int) -> str:
+    def _report(self, number: object) -> str:
+        tags = self._parts[self._current].tags
+        if not isinstance(number, int) or not 0 <= number < len(tags):  # a template may call it, too
+            return ""
         self._reported[self._current, number] = None
-        return f"«{data_path(self._parts[self._current].tags[number])}»" if self._manner == "mark" else ""
+        return f"«{data_path(tags[number])}»" if self._manner == "mark" else ""
 
     def render(self, values: Values) -> dict[str, bytes]:
         """Return the parts as rendered. Raises DocumentFailed with the place where it stopped."""
