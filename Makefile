@@ -64,6 +64,10 @@ screenshots: .venv/.ready-dev ## Take the pictures of docs/images again; needs C
 chaos: .venv/.ready-dev ## Kill, freeze and fill everything for 60 s, then check every promise; ARGS passes options
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
+.PHONY: fuzz
+fuzz: .venv/.ready-dev ## Throw mutated templates and data at the render processes; ARGS="--minutes 3" says how long
+	@$(BIN)/python -m tests.hostile $(ARGS)
+
 .PHONY: bench
 bench: .venv/.ready-dev ## Run the benchmarks; ARGS passes options
 	@$(BIN)/python -m benchmarks $(ARGS)

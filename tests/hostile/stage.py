@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import os
+import re
 import secrets
 import tempfile
 import time
@@ -31,6 +32,9 @@ LIMITS = SandboxLimits(workers=2, spare=1, memory_bytes=256 * MIB, output_bytes=
 UPLOAD = ArchiveLimits(entries=2_000, total_bytes=20 * MIB)
 #: The first line of /etc/passwd everywhere.
 PASSWD = b"root:x:0:0"
+#: Relationships to addresses; links to pages and letters are the only ones that wait for a click.
+_OUTSIDE = re.compile(rb"<Relationship [^>]*External[^>]*>")
+_CLICKED = re.compile(rb'Type="[^"]*/hyperlink".*Target="(?:https?|mailto|tel):')
 _PLACES = ("line", "part", "tag", "data_path", "hint")
 
 
@@ -71,7 +75,9 @@ class Stage:
         if isinstance(found, DocumentError):
             self.judge(found)
         else:
-            self._keeps_secrets(b" ".join(pieces(request.format, found.content)))
+            carried = pieces(request.format, found.content)
+            self._keeps_secrets(b" ".join(carried))
+            assert request.format != "docx" or not _calls(carried), "it calls out"
             self._keeps_secrets(" ".join(one.message for one in found.warnings).encode())
         await self._whole()
         return code, found
@@ -118,6 +124,11 @@ def _render_processes() -> set[int]:
             if "generator.sandbox_child" in child.cmdline():
                 found.add(child.pid)
     return found
+
+
+def _calls(carried: list[bytes]) -> list[bytes]:
+    found = [link for content in carried[1:] for link in _OUTSIDE.findall(content)]
+    return [link for link in found if not _CLICKED.search(link)]
 
 
 def pieces(made: str, content: bytes) -> list[bytes]:
