@@ -177,7 +177,7 @@ class TemplateBundle:
                 members = checked_members(archive, limits or ArchiveLimits())
                 files = {info.filename: read_member(archive, info) for info in members}
             manifest = TemplateManifest.model_validate_json(files.pop(MANIFEST_NAME))
-        except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        except (zipfile.BadZipFile, KeyError, ValueError, NotImplementedError, OSError) as error:
             raise BadArchive(f"This is not a template bundle: {error}") from error
         return cls(manifest, files)
 

@@ -163,6 +163,8 @@ _EVIL: dict[str, Change] = {
     "size-too-small": _patched(24, struct.pack("<L", 10)),
     "size-too-large": _patched(24, struct.pack("<L", 50_000)),
     "checksum-wrong": _patched(16, b"\0\0\0\1"),
+    "version-of-the-format-unknown": _patched(6, b"\x54"),
+    "name-that-is-no-utf-8": _patched(8, b"\x00\x08" + bytes(36) + b"\xff"),
     "method-unknown": _patched(10, struct.pack("<H", 77)),
     "method-lzma-that-is-not": _patched(10, struct.pack("<H", 14)),
     "method-bzip2-that-is-not": _patched(10, struct.pack("<H", 12)),

@@ -38,7 +38,9 @@ def read_archive(content: bytes, limits: ArchiveLimits) -> list[tuple[Member, by
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return [(_member(info, content), read_member(archive, info)) for info in checked_members(archive, limits)]
-    except (zipfile.BadZipFile, struct.error) as error:
+    except BadArchive:
+        raise
+    except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError, OSError) as error:
         raise BadArchive(f"This is not a DOCX file: {error}") from error
 
 
