@@ -130,7 +130,7 @@ def test_an_inline_typst_source_sees_its_data_and_nothing_else(client: httpx2.Cl
     source = {"engine": "typst", "content": '#let d = json("data.json")\nHello #d.name!'}
     document = ended(client, request(client, template=None, source=source, data={"name": "Ада"})["id"])
     assert "Hello Ада!" in text_of(client, document)
-    for path in ("/etc/passwd", "../../../../etc/passwd", "presswork.typ"):
+    for path in ("/etc/passwd", "../../../../etc/passwd", "invoice.typ"):
         spy = {"engine": "typst", "content": f'#read("{path}")'}
         refused = ended(client, request(client, template=None, source=spy, data={})["id"])
         assert refused["status"] == "failed" and refused["error"]["code"] == "template_error", path

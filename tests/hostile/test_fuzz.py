@@ -12,7 +12,7 @@ from tests.hostile.stage import Stage
 
 async def test_two_seconds_of_mutations_break_nothing(tmp_path: Path) -> None:
     report = await fuzz(1, 2, tmp_path / "kept")
-    assert report.kept == [] and report.outcomes.total() > 1
+    assert report.kept == [] and report.outcomes.total() > 0
 
 
 async def test_an_input_that_breaks_a_promise_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
