@@ -1,6 +1,7 @@
 """From the stream to ClickHouse: every event exactly once, whatever dies in between."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from unittest.mock import AsyncMock
@@ -205,7 +206,8 @@ async def test_two_shippers_at_once_store_every_event_once(stage: Stage) -> None
 
     async def ship(shipper: Shipper) -> None:
         while await stage.waiting():
-            await shipper.ship_once()
+            with contextlib.suppress(HistoryUnavailable):  # the other one is inserting the same batch at this moment
+                await shipper.ship_once()
 
     await asyncio.gather(*(ship(shipper) for shipper in both))
     assert await stage.count("document_events") == 60
