@@ -180,7 +180,11 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
     state.metrics.watch_intake(lambda: state.intake.under_way, lambda: state.intake.refused)
     state.shutdown = Shutdown()
     state.readiness = Readiness(backends.redis.ping, backends.clickhouse.ping, bootstrap, state.shutdown)
-    state.limits = Limits(
+    state.limits = _limits(settings)
+
+
+def _limits(settings: ApiSettings) -> Limits:
+    return Limits(
         max_body_bytes=settings.max_body_bytes,
         max_metadata_bytes=settings.max_metadata_bytes,
         max_open_documents=settings.max_open_per_user,

@@ -98,7 +98,7 @@ def test_a_package_with_a_gap_is_refused(change: Callable[[dict[str, bytes]], ob
 
 def test_words_in_a_text_are_no_relationships() -> None:
     text = b'<a><t>x> r:id="rId999"</t></a>'
-    OutputCheck()("docx", a_docx(lambda members: members.update({"word/document.xml": text})))
+    assert OutputCheck()("docx", a_docx(lambda members: members.update({"word/document.xml": text}))) is None
 
 
 def test_previews_are_checked_too() -> None:
