@@ -108,3 +108,8 @@ def test_it_is_there_for_templates_with_files_of_their_own(engines: Engines) -> 
     bundle = TemplateBundle.of_file("typst", IMPORT.encode() + b'#money(5, "EUR")')
     own = TemplateBundle(bundle.manifest, {**bundle.files, "table.bin": b"\xff"})
     assert generate(RenderRequest(own, b"{}", "pdf"), engines).pages == 1
+
+
+@pytest.mark.parametrize("fill", ['"#1b1037"', 'rgb("#1b1037")', "black", "cmyk(80%, 70%, 0%, 60%)"])
+def test_qr_codes_take_colours(engines: Engines, fill: str) -> None:
+    assert render(engines, f'{IMPORT}#qr("https://example.org", fill: {fill})').pages == 1
