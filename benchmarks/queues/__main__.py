@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
+from benchmarks.environments import python_of, version_of
 from benchmarks.pressure import wait_until_quiet
 from benchmarks.queues import report, trial
 from benchmarks.queues.contestants import ALL, OURS, PEERS, Contestant
-from benchmarks.queues.environments import python_of, version_of
 from benchmarks.queues.trial import Figures
 
 REMATCH_ROUNDS = 6

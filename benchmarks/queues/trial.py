@@ -12,8 +12,8 @@ from statistics import median
 
 import psutil
 
+from benchmarks.environments import python_of
 from benchmarks.queues.contestants import Contestant
-from benchmarks.queues.environments import python_of
 from benchmarks.queues.options import Options
 from benchmarks.queues.runs import check_each_once, read_runs
 from tests.integration.history_servers import redis_server

@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks import page, pressure, queue_depth
 from benchmarks.__main__ import names
+from benchmarks.environments import pins_of
 from benchmarks.queues import report
 from benchmarks.queues.contestants import ALL, PEERS, Contestant
-from benchmarks.queues.environments import pins_of
 from benchmarks.queues.options import Options
 from benchmarks.queues.runs import Run, RunLog, check_each_once, count_runs, read_runs
 from benchmarks.queues.trial import quantiles

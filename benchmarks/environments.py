@@ -1,11 +1,15 @@
-"""The peers' virtual environments: one each under benchmarks/.peers, made again when a pin changes."""
+"""The peers' environments under benchmarks/.peers, made again when a pin changes: a virtual environment for each Python
+package of peers.txt, one folder of modules for all of package.json.
+"""
 
 import subprocess
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).parents[1]
-PINS = HERE / "peers.txt"
+HERE = Path(__file__).parent
+PINS, NODE_PINS = HERE / "peers.txt", HERE / "package.json"
+#: No lock file: it would name the registry that it was made with.
+_NPM = ("npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
 
 
 def python_of(package: str | None) -> Path:
@@ -18,6 +22,22 @@ def python_of(package: str | None) -> Path:
         _install(pins, folder / "venv")
         stamp.write_text("\n".join(pins) + "\n")
     return folder / "venv" / "bin" / "python"
+
+
+def node_modules() -> Path:
+    """Return the folder with the peers' modules for Node, installing them if need be.
+
+    Raises OSError without npm, CalledProcessError if it fails.
+    """
+    folder = HERE / ".peers" / "npm"
+    stamp, wanted = folder / "installed.json", NODE_PINS.read_text()
+    if not stamp.exists() or stamp.read_text() != wanted:
+        print("installing the peers for Node", flush=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / NODE_PINS.name).write_text(wanted)
+        subprocess.run(_NPM, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        stamp.write_text(wanted)
+    return folder / "node_modules"
 
 
 def pins_of(package: str) -> list[str]:
