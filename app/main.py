@@ -43,6 +43,7 @@ from app.services.deliveries import DeliveryService
 from app.services.documents import DocumentService, DocumentStores
 from app.services.fonts import FontService
 from app.services.readiness import Readiness
+from app.services.records import asset_quota, font_quota
 from app.services.renders import RenderService
 from app.services.template_changes import TemplateChanges
 from app.services.templates import TemplateService
@@ -134,7 +135,8 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
     workbench = Workbench(Asks(scripts), backends.blobs, changes)
     template_store = TemplateStore(scripts)
     template_service = TemplateService(template_store, backends.blobs)
-    assets_, fonts_ = AssetService(backends.blobs), FontService(backends.blobs)
+    assets_ = AssetService(backends.blobs, asset_quota(settings.max_assets_per_user, settings.max_assets_mb_per_user))
+    fonts_ = FontService(backends.blobs, font_quota(settings.max_fonts_per_user, settings.max_fonts_mb_per_user))
     template_changes_ = TemplateChanges(
         template_store,
         template_service,

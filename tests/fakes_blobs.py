@@ -39,8 +39,8 @@ class InMemoryBlobStore:
         for key in keys:
             await self.delete(key)
 
-    async def listing(self, kind: str, step: int = LISTING_STEP) -> AsyncIterator[list[StoredBlob]]:
-        start = f"{check_key(kind)}/"
+    async def listing(self, kind: str, step: int = LISTING_STEP, of: str = "") -> AsyncIterator[list[StoredBlob]]:
+        start = check_key(f"{kind}/{of}" if of else kind) + "/"
         for keys in batched(sorted(key for key in self.blobs if key.startswith(start)), step):
             yield [StoredBlob(key, len(self.blobs[key]), self.written[key]) for key in keys if key in self.blobs]
 

@@ -69,7 +69,18 @@ PROBLEMS: Mapping[str, Problem] = {
     "too_many_templates": Problem(
         409, "Too many templates", "You have as many templates as PRESSWORK_MAX_TEMPLATES_PER_USER says."
     ),
-    "too_many_fonts": Problem(409, "Too many fonts", "You have as many fonts as a user may have."),
+    "too_many_assets": Problem(
+        409,
+        "Too many assets",
+        "You have as many assets as PRESSWORK_MAX_ASSETS_PER_USER says, or as large ones as"
+        " PRESSWORK_MAX_ASSETS_MB_PER_USER says.",
+    ),
+    "too_many_fonts": Problem(
+        409,
+        "Too many fonts",
+        "You have as many fonts as PRESSWORK_MAX_FONTS_PER_USER says, or as large ones as"
+        " PRESSWORK_MAX_FONTS_MB_PER_USER says.",
+    ),
     "production_needed": Problem(409, "Production needed", "The tag `production` can be moved, but not removed."),
     "not_ready": Problem(409, "Not ready", "The document has not ended yet: wait for it or poll it."),
     "document_failed": Problem(

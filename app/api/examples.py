@@ -174,6 +174,13 @@ INVOICE: Example = {
     "items": [{"name": "Consulting", "qty": 2, "unit": "h", "price": 120}],
 }
 DOCUMENT_REQUEST: Example = {"template": "invoice", "format": "pdf", "data": INVOICE}
+ASSET: Example = {
+    "asset": f"sha256:{SHA256}",
+    "media_type": "image/png",
+    "size": 18_204,
+    "created_at": MOMENT,
+    "used_at": LATER,
+}
 FONT: Example = {
     "family": "Brand Sans",
     "style": "Bold",

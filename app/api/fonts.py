@@ -7,7 +7,7 @@ from pydantic_core import to_json
 
 from app.api import schemas
 from app.api.access import EVERYONE, Caller, GuardedRoute, allow
-from app.api.assets import media_type_of
+from app.api.assets import Digest, Whose, digest_of, holder, media_type_of
 from app.api.errors import problem
 from app.api.openapi import BINARY, FILE, errors, listing
 from app.api.paging import Pager, list_response
@@ -59,6 +59,15 @@ async def create_font(request: Request, query: Annotated[schemas.FontQuery, Quer
         return problem(request, "body_too_large", f"A font may have {limit} bytes (PRESSWORK_MAX_FONT_BYTES).")
     record = await services(request).fonts.add(caller.user.user_id, content, query.visibility)
     return Response(to_json({"font": font_view(record)}), 201, media_type="application/json")
+
+
+@router.delete("/v1/fonts/{font}", status_code=204, responses=errors("not_found", "storage_unavailable"))
+@allow("admin", "member")
+async def delete_font(request: Request, font: Digest, query: Whose, caller: Caller) -> Response:
+    """Delete a font: what is uploaded or requested from now on does not get it. Versions that have a copy keep it."""
+    owner_id, digest = holder(caller, query.owner_id, "font"), digest_of(font, "font")
+    await services(request).fonts.delete(owner_id, digest)
+    return Response(status_code=204)
 
 
 def font_view(font: Font) -> dict[str, object]:

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -214,10 +215,37 @@ class KeyList(BaseModel):
     next_cursor: str | None
 
 
+class HolderQuery(Body):
+    owner_id: Annotated[UUID | None, Field(description="Whose; without it one's own. For admins")] = None
+
+
+class HeldQuery(PageQuery, HolderQuery):
+    pass
+
+
 class AssetShown(BaseModel):
     model_config = examples.shown({"asset": f"sha256:{examples.SHA256}"})
 
     asset: str
+
+
+class ListedAsset(BaseModel):
+    """`size` in bytes; `used_at`: of the last upload or use, to the hour."""
+
+    model_config = examples.shown(examples.ASSET)
+
+    asset: str
+    media_type: str
+    size: int
+    created_at: str
+    used_at: str
+
+
+class AssetList(BaseModel):
+    model_config = examples.page(examples.ASSET)
+
+    items: list[ListedAsset]
+    next_cursor: str | None
 
 
 class FontQuery(Body):

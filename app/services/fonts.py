@@ -9,15 +9,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from uuid import UUID
 
-from pydantic import ValidationError
-
-from backends.blobs import BlobStore, StoredBlob
-from contracts.errors import Conflict, Invalid
+from app.services.records import Quota, Records, Turns, font_quota
+from backends.blobs import BlobStore
+from contracts.errors import Invalid, NotFound
 from contracts.fonts import BadFont, FontFace, FontRecord, faces_of, font_key, font_record_key, kind_of_font
 from contracts.ids import now_ms
 from contracts.templates import FONT_SUFFIXES, TemplateBundle, Visibility
 
-MOST_FONTS = 500
 #: Of a bundle: what is unpacked again may have a little more (ArchiveLimits).
 MOST_BYTES = 96 * 1024 * 1024
 #: Where a bundle keeps the fonts that were copied into it.
@@ -27,9 +25,11 @@ FOLDER = "fonts"
 class FontService:
     """Raises BlobUnavailable from every method."""
 
-    def __init__(self, blobs: BlobStore) -> None:
+    def __init__(self, blobs: BlobStore, quota: Quota | None = None) -> None:
         self._blobs = blobs
-        self._known: dict[str, tuple[StoredBlob, FontRecord | None]] = {}
+        self._quota = quota or font_quota()
+        self._records = Records(blobs, "font-records", FontRecord)
+        self._turns = Turns()
 
     async def add(self, user_id: UUID, content: bytes, visibility: Visibility) -> FontRecord:
         """Keep a font for a user; again, with what has changed. Raises Invalid, Conflict `too_many_fonts`."""
@@ -38,29 +38,38 @@ class FontService:
         except BadFont as error:
             raise Invalid.at("", str(error), "invalid_font") from error
         digest = hashlib.sha256(content).hexdigest()
-        own = [record for record in await self._records() if record.owner_id == user_id]
-        if len(own) >= MOST_FONTS and all(record.sha256 != digest for record in own):
-            raise Conflict("too_many_fonts", f"You have {len(own)} fonts; {MOST_FONTS} are allowed.")
-        record = FontRecord(
-            sha256=digest,
-            owner_id=user_id,
-            visibility=visibility,
-            kind=kind,
-            family=faces[0].families[0],
-            style=faces[0].style,
-            families=_families(faces),
-            size=len(content),
-            created_at=next((known.created_at for known in own if known.sha256 == digest), now_ms()),
-        )
-        await self._blobs.put(font_key(digest), content)
-        await self._blobs.put(font_record_key(user_id, digest), record.model_dump_json().encode())
+        async with self._turns.of(user_id):
+            known = await self._records.read(font_record_key(user_id, digest))
+            if known is None:
+                kept = await self._records.listed(str(user_id))
+                self._quota.require([record.size for _, record in kept], len(content))
+            record = FontRecord(
+                sha256=digest,
+                owner_id=user_id,
+                visibility=visibility,
+                kind=kind,
+                family=faces[0].families[0],
+                style=faces[0].style,
+                families=_families(faces),
+                size=len(content),
+                created_at=known.created_at if known else now_ms(),
+            )
+            # Bytes that were written a moment ago are left alone by the pruner, whatever names them.
+            await self._blobs.put(font_key(digest), content)
+            await self._records.write(font_record_key(user_id, digest), record)
         return record
+
+    async def delete(self, user_id: UUID, digest: str) -> None:
+        """Take a font from its owner: templates that have a copy keep it. Raises NotFound."""
+        if await self._blobs.size(font_record_key(user_id, digest)) is None:
+            raise NotFound("font")
+        await self._blobs.delete(font_record_key(user_id, digest))
 
     async def visible_to(self, user_id: UUID | None) -> list[FontRecord]:
         """List the uploaded fonts that a user's templates may use (None: every one), newest first."""
         seen = [
             record
-            for record in await self._records()
+            for _, record in await self._records.listed()
             if user_id is None or record.visibility == "shared" or record.owner_id == user_id
         ]
         return sorted(seen, key=lambda record: (record.created_at, record.sha256), reverse=True)
@@ -79,24 +88,6 @@ class FontService:
             if content is not None:
                 found[f"{FOLDER}/{digest[:16]}.{record.kind}"] = content
         return found
-
-    async def _records(self) -> list[FontRecord]:
-        """Read all records; those that have not changed since the last time are remembered."""
-        known: dict[str, tuple[StoredBlob, FontRecord | None]] = {}
-        async for blobs in self._blobs.listing("font-records"):
-            for blob in blobs:
-                seen = self._known.get(blob.key)
-                same = seen is not None and seen[0] == blob
-                known[blob.key] = seen if seen and same else (blob, await self._record(blob.key))
-        self._known = known
-        return [record for _, record in known.values() if record is not None]
-
-    async def _record(self, key: str) -> FontRecord | None:
-        content = await self._blobs.get(key)
-        try:
-            return None if content is None else FontRecord.model_validate_json(content)
-        except ValidationError:
-            return None
 
 
 def texts_of(bundle: TemplateBundle) -> list[str]:

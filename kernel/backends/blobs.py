@@ -73,9 +73,10 @@ class BlobStore(Protocol):
     async def delete_prefix(self, prefix: str) -> None:
         """Remove every blob whose key begins with these whole segments."""
 
-    def listing(self, kind: str, step: int = LISTING_STEP) -> AsyncIterator[list[StoredBlob]]:
+    def listing(self, kind: str, step: int = LISTING_STEP, of: str = "") -> AsyncIterator[list[StoredBlob]]:
         """List a kind (the first segment of keys), the oldest documents first, up to `step` blobs at a time.
 
+        `of`: only what belongs to this id (the second segment), which is found without looking at the others.
         What is stored or removed meanwhile may be listed or not; everything else is, once.
         """
 
@@ -121,10 +122,11 @@ class FileBlobStore:
         path = self.path(prefix)
         await _in_thread(lambda: _remove_all(path))
 
-    async def listing(self, kind: str, step: int = LISTING_STEP) -> AsyncIterator[list[StoredBlob]]:
+    async def listing(self, kind: str, step: int = LISTING_STEP, of: str = "") -> AsyncIterator[list[StoredBlob]]:
         root, waiting = self.root / check_key(kind), list[Path]()
-        for folder in await _in_thread(lambda: _folders(root)):
-            waiting += await _in_thread(partial(_blobs_in, folder))
+        folders = [self.path(f"{kind}/{of}").parent] if of else await _in_thread(lambda: _folders(root))
+        for folder in folders:
+            waiting += await _in_thread(partial(_blobs_in, folder, f"{of}{BESIDE}" if of else ""))
             while len(waiting) >= step:
                 yield await _in_thread(partial(_described, kind, waiting[:step]))
                 waiting = waiting[step:]
@@ -203,9 +205,9 @@ def _folders(parent: Path) -> list[Path]:
     return sorted(Path(entry.path) for entry in _entries(parent) if entry.is_dir(follow_symlinks=False))
 
 
-def _blobs_in(folder: Path) -> list[Path]:
-    """List a folder's blobs by name; what no key can name is not ours."""
-    names = (entry.name for entry in _entries(folder))
+def _blobs_in(folder: Path, start: str = "") -> list[Path]:
+    """List a folder's blobs by name, those that begin so; what no key can name is not ours."""
+    names = (entry.name for entry in _entries(folder) if entry.name.startswith(start))
     return sorted(folder / name for name in names if not name.endswith(TEMPORARY) and _is_ours(name))
 
 

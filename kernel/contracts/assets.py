@@ -4,10 +4,19 @@ import re
 from collections.abc import Iterator
 from uuid import UUID
 
+from pydantic import BaseModel
 from pydantic_core import to_json
 
 MARK = "$asset"
 NAME = re.compile(r"sha256:([0-9a-f]{64})")
+
+
+class AssetRecord(BaseModel, frozen=True):
+    """What a user has uploaded. `size` in bytes, `created_at` in epoch ms: of the first upload."""
+
+    media_type: str
+    size: int
+    created_at: int
 
 
 def asset_key(sha256: str) -> str:
@@ -16,8 +25,8 @@ def asset_key(sha256: str) -> str:
 
 
 def owner_key(sha256: str, user_id: UUID) -> str:
-    """Name the empty blob that says whose an asset is; it was written when the user last uploaded or named it."""
-    return f"asset-owners/{sha256}/{user_id}"
+    """Name the record that says whose an asset is; it was written when the user last uploaded or named it."""
+    return f"asset-owners/{user_id}/{sha256}"
 
 
 def use_key(document_id: UUID, sha256: str) -> str:

@@ -66,6 +66,11 @@ def font_key(sha256: str) -> str:
     return f"fonts/{sha256}"
 
 
+def font_use_key(document_id: UUID, sha256: str) -> str:
+    """Name the empty blob that says that a document needs a font, as long as the document's input is kept."""
+    return f"font-uses/{document_id}/{sha256}"
+
+
 def font_record_key(owner_id: UUID, sha256: str) -> str:
     """Name the blob that says whose a font is, and what is in it."""
     return f"font-records/{owner_id}/{sha256}"

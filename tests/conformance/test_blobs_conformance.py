@@ -139,6 +139,16 @@ async def test_a_listing_shows_every_blob_of_a_kind_once_the_oldest_documents_fi
     assert {blob.size for page in pages for blob in page} == {5}
 
 
+async def test_a_listing_of_one_id_shows_its_blobs_and_no_neighbours(store: BlobStore) -> None:
+    one, other = new_id(1_790_000_000_000), new_id(1_790_000_000_001)
+    mine = [f"font-records/{one}/{number:064x}" for number in range(3)]
+    await store.put_many(dict.fromkeys([*mine, f"font-records/{other}/a", f"fonts/{one}/b"], b"x"))
+    pages = [page async for page in store.listing("font-records", 2, of=str(one))]
+    assert [blob.key for page in pages for blob in page] == mine
+    assert [page async for page in store.listing("font-records", of=str(uuid4()))] == []
+    assert [page async for page in store.listing("nothing", of=str(one))] == []
+
+
 async def test_a_listing_tells_when_each_blob_was_written(store: BlobStore) -> None:
     await store.put("templates/abcdef", b"x")
     ((blob,),) = await listed(store, "templates")

@@ -1,7 +1,11 @@
-"""GET and POST /v1/fonts: who sees which, who may share, what is refused."""
+"""GET, POST and DELETE /v1/fonts: who sees which, who may share, what is refused."""
 
+from pathlib import Path
+
+from backends.clickhouse import ClickHouse
 from generator.renderers.registry import FONTS
-from tests.integration.conftest import Api
+from tests.integration.conftest import Api, running_api
+from tests.integration.history_servers import Server
 from tests.unit.test_fonts import a_font
 
 TTF = {"Content-Type": "font/ttf"}
@@ -57,3 +61,25 @@ async def test_what_is_no_font_is_refused(api: Api) -> None:
     large = a_font() + bytes(api.app.state.settings.max_font_bytes)
     assert (await api.admin.post("/v1/fonts", content=large, headers=TTF)).status_code == 413
     assert (await api.admin.post("/v1/fonts?visibility=public", content=a_font(), headers=TTF)).status_code == 422
+
+
+async def test_a_font_is_deleted_by_its_owner_or_an_admin(api: Api) -> None:
+    ann, ann_id = await api.user(email="ann@example.com")
+    bob, _ = await api.user(email="bob@example.com")
+    font = (await ann.post("/v1/fonts", content=a_font(), headers=TTF)).json()["font"]
+    path = f"/v1/fonts/{font['sha256']}"
+    for client, where in ((bob, path), (bob, f"{path}?owner_id={ann_id}"), (api.admin, path), (ann, "/v1/fonts/Brand")):
+        missing = await client.delete(where)
+        assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+    assert (await ann.delete(path)).status_code == 204
+    assert font not in (await ann.get("/v1/fonts")).json()["items"] and (await ann.delete(path)).status_code == 404
+    await ann.post("/v1/fonts", content=a_font(), headers=TTF)
+    assert (await api.admin.delete(f"{path}?owner_id={ann_id}")).status_code == 204
+    assert (await ann.delete(path)).status_code == 404
+
+
+async def test_a_user_has_only_so_many_fonts(redis_node: Server, clickhouse: ClickHouse, tmp_path: Path) -> None:
+    async with running_api(redis_node.url, clickhouse, tmp_path, max_fonts_per_user=1) as api:
+        await api.admin.post("/v1/fonts", content=a_font("One"), headers=TTF)
+        refused = await api.admin.post("/v1/fonts", content=a_font("Two"), headers=TTF)
+        assert (refused.status_code, refused.json()["code"]) == (409, "too_many_fonts")

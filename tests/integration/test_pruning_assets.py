@@ -1,4 +1,4 @@
-"""Assets stay while somebody may need them: a user who has used one lately, a document, a template's sample."""
+"""Assets and fonts stay while somebody may need them: a user who has used one lately, a document, a sample."""
 
 import os
 import time
@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 
 from app.services.assets import AssetService
+from app.services.fonts import FontService
 from backends.asks import answer_key
 from backends.blobs import FileBlobStore
 from contracts.assets import asset_key, owner_key, use_key
+from contracts.fonts import font_key, font_use_key
 from contracts.ids import new_id
 from generator.maintenance.retention import DAY_MS, HOUR_MS, Retention
 from tests.integration.conftest import a_template
 from tests.integration.history_servers import Server, fresh_database, fresh_prefix
 from tests.integration.pruning_stage import Stage, prune_with
+from tests.unit.test_fonts import a_font
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 ANN, BOB = new_id(), new_id()
@@ -112,3 +115,47 @@ async def test_a_rendering_that_nobody_fetched_goes_after_an_hour(stage: Stage) 
     await stage.blobs.put(key, b"%PDF-")
     assert await stage.prune(ahead_ms=HOUR_MS - 60_000) == set()
     assert await stage.prune(ahead_ms=HOUR_MS + 60_000) == {key}
+
+
+async def test_a_deleted_asset_stays_as_long_as_a_document_may_be_made_from_it(stage: Stage) -> None:
+    digest, service = await uploaded(stage), AssetService(stage.blobs)
+    waiting = await stage.accept()
+    await service.needed_by(waiting.document_id, [digest])
+    await service.delete(ANN, digest)
+    assert await stage.prune(ahead_ms=MONTH_MS) == set()
+    await stage.queue.delete(waiting.document_id)
+    assert await stage.prune(ahead_ms=MONTH_MS) == {use_key(waiting.document_id, digest), asset_key(digest)}
+
+
+async def test_a_font_that_its_owners_have_deleted_goes_after_an_hour(stage: Stage) -> None:
+    fonts = FontService(stage.blobs)
+    digest = (await fonts.add(ANN, a_font(), "private")).sha256
+    await fonts.add(BOB, a_font(), "private")
+    await fonts.delete(ANN, digest)
+    assert await stage.prune(ahead_ms=100 * MONTH_MS) == set()
+    await fonts.delete(BOB, digest)
+    assert await stage.prune(ahead_ms=HOUR_MS - 60_000) == set()
+    assert await stage.prune(ahead_ms=HOUR_MS + 60_000) == {font_key(digest)}
+
+
+async def test_a_document_holds_its_fonts_until_it_can_no_longer_be_retried(stage: Stage) -> None:
+    fonts, waiting = FontService(stage.blobs), await stage.accept()
+    digest = (await fonts.add(ANN, a_font(), "private")).sha256
+    await stage.blobs.put(font_use_key(waiting.document_id, digest), b"")
+    await fonts.delete(ANN, digest)
+    assert await stage.prune(ahead_ms=MONTH_MS) == set()
+    await stage.queue.delete(waiting.document_id)
+    assert await stage.prune(ahead_ms=MONTH_MS) == {font_use_key(waiting.document_id, digest), font_key(digest)}
+
+
+async def test_a_font_that_is_uploaded_again_while_it_is_removed_is_put_back(stage: Stage) -> None:
+    fonts = FontService(stage.blobs)
+    digest = (await fonts.add(ANN, a_font(), "private")).sha256
+    await fonts.delete(ANN, digest)
+    stage.ahead_ms = DAY_MS
+    pruning = stage.pruning()
+    found = [finding async for findings in pruning.find() for finding in findings]
+    assert [finding.blob.key for finding in found] == [font_key(digest)]
+    await fonts.add(ANN, a_font(), "private")
+    await pruning.remove(found)
+    assert await stage.blobs.get(font_key(digest)) == a_font()

@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import AsyncIterator
 from struct import pack
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -201,7 +202,7 @@ async def test_an_asset_belongs_to_who_has_uploaded_it(api: Api) -> None:
     assert flaw_of(problem) == ("/data/logo/$asset", "unknown_asset")
     await upload(bob, png())
     assert (await bob.post("/v1/documents", json=document)).status_code == 202
-    assert await api.blobs.size(owner_key(name.removeprefix("sha256:"), bob_id)) == 0  # type: ignore[arg-type]
+    assert await api.blobs.size(owner_key(name.removeprefix("sha256:"), UUID(bob_id)))
 
 
 async def test_a_document_holds_its_assets_and_a_refused_one_does_not(api: Api) -> None:

@@ -1,13 +1,16 @@
 """Assets: found anywhere in data, checked by their bytes, and each user's own."""
 
+import asyncio
 import hashlib
+import time
 from uuid import UUID
 
 import pytest
 
-from app.services.assets import AssetService, kind_of
+from app.services.assets import BELIEVED_S, AssetService, kind_of
+from app.services.records import asset_quota
 from contracts.assets import asset_key, digests, owner_key, references, use_key
-from contracts.errors import Invalid
+from contracts.errors import Conflict, Invalid, NotFound
 from contracts.ids import new_id
 from tests.fakes_blobs import InMemoryBlobStore
 
@@ -105,3 +108,52 @@ async def test_a_use_is_noted_so_that_the_asset_is_kept(blobs: InMemoryBlobStore
 async def test_a_document_may_name_so_many_assets_and_no_more(blobs: InMemoryBlobStore) -> None:
     data = [{"$asset": f"sha256:{number:064x}"} for number in range(201)]
     assert await refused(AssetService(blobs), ANN, data) == [("/data", "too_large")]
+
+
+async def test_a_user_keeps_so_many_assets_and_so_many_bytes(blobs: InMemoryBlobStore) -> None:
+    service = AssetService(blobs, asset_quota(count=2, mib=1))
+    first = await service.add(ANN, PNG, "image/png")
+    for content, setting in (
+        (PNG + bytes(2**20), "ASSETS_MB_PER_USER"),
+        (PNG + b"2", ""),
+        (PNG + b"3", "ASSETS_PER_USER"),
+    ):
+        if not setting:
+            await service.add(ANN, content, "image/png")
+            continue
+        with pytest.raises(Conflict, match=f"PRESSWORK_MAX_{setting}") as refusal:
+            await service.add(ANN, content, "image/png")
+        assert refusal.value.code == "too_many_assets"
+    assert await service.add(ANN, PNG, "image/png") == first, "what one has can be uploaded again"
+    assert await service.add(BOB, PNG + b"3", "image/png"), "a limit is each user's own"
+    await service.delete(ANN, first.removeprefix("sha256:"))
+    assert await service.add(ANN, PNG + b"3", "image/png")
+
+
+async def test_uploads_at_once_do_not_share_the_last_place(blobs: InMemoryBlobStore) -> None:
+    service = AssetService(blobs, asset_quota(count=3))
+    uploads = (service.add(ANN, PNG + bytes([number]), "image/png") for number in range(10))
+    outcomes = await asyncio.gather(*uploads, return_exceptions=True)
+    assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 7
+    assert len(await service.of(ANN)) == 3
+
+
+async def test_no_limit_of_bytes_is_zero(blobs: InMemoryBlobStore) -> None:
+    assert await AssetService(blobs, asset_quota(mib=0)).add(ANN, PNG + bytes(2**20), "image/png")
+
+
+async def test_a_deleted_asset_is_unknown_here_at_once_and_elsewhere_within_a_second(
+    blobs: InMemoryBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, elsewhere = AssetService(blobs), AssetService(blobs)
+    data = {"$asset": await here.add(ANN, PNG, "image/png")}
+    digest = data["$asset"].removeprefix("sha256:")
+    assert await elsewhere.require(ANN, data) == [digest]
+    await here.delete(ANN, digest)
+    assert await refused(here, ANN, data) == [("/data/$asset", "unknown_asset")]
+    clock = time.monotonic() + BELIEVED_S
+    monkeypatch.setattr("app.services.assets.time.monotonic", lambda: clock)
+    assert await refused(elsewhere, ANN, data) == [("/data/$asset", "unknown_asset")]
+    with pytest.raises(NotFound):
+        await here.delete(ANN, digest)
+    assert set(blobs.blobs) == {asset_key(digest)}, "its bytes are the pruner's to remove"

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.services.fonts import FontService
-from contracts.errors import Invalid
+from app.services.records import font_quota
+from contracts.errors import Conflict, Invalid, NotFound
 from contracts.fonts import SHIPPED_FONTS, BadFont, FontFace, faces_of, font_key, font_record_key, kind_of_font
 from contracts.ids import new_id
 from generator.renderers.registry import FONTS
@@ -137,3 +138,27 @@ async def test_another_process_sees_a_font_at_once_and_a_damaged_record_is_no_fo
     assert {font_key(record.sha256), font_record_key(ANN, record.sha256)} == set(blobs.blobs)
     await blobs.put(font_record_key(BOB, record.sha256), b"{}")
     assert await other.visible_to(None) == [record]
+
+
+async def test_a_user_keeps_so_many_fonts_and_so_many_bytes() -> None:
+    service = FontService(InMemoryBlobStore(), font_quota(count=2, mib=1))
+    with pytest.raises(Conflict, match="PRESSWORK_MAX_FONTS_MB_PER_USER") as refusal:
+        await service.add(ANN, a_font() + bytes(2**20), "private")
+    assert refusal.value.code == "too_many_fonts"
+    first = await service.add(ANN, a_font("One"), "private")
+    await service.add(ANN, a_font("Two"), "private")
+    with pytest.raises(Conflict, match="PRESSWORK_MAX_FONTS_PER_USER"):
+        await service.add(ANN, a_font("Three"), "private")
+    assert await service.add(ANN, a_font("One"), "shared"), "what one has can be changed"
+    await service.delete(ANN, first.sha256)
+    assert await service.add(ANN, a_font("Three"), "private")
+
+
+async def test_a_deleted_font_is_its_owners_no_more_and_others_keep_theirs(fonts: FontService) -> None:
+    record = await fonts.add(ANN, a_font(), "private")
+    await fonts.add(BOB, a_font(), "private")
+    await fonts.delete(ANN, record.sha256)
+    assert await fonts.visible_to(ANN) == [] and await fonts.fonts_for(ANN, ['"Brand"']) == {}
+    assert await fonts.fonts_for(BOB, ['"Brand"'])
+    with pytest.raises(NotFound):
+        await fonts.delete(ANN, record.sha256)

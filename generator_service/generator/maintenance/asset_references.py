@@ -1,6 +1,6 @@
 """Which assets are needed: by a user who has used one lately, by a document that may be made from it, by a sample.
 
-An asset's owners and uses are empty blobs beside it (contracts.assets), so that nothing else needs to know of it.
+An asset's owners and uses are small blobs beside it (contracts.assets), so that nothing else needs to know of it.
 """
 
 from collections.abc import Callable
@@ -44,4 +44,4 @@ class AssetReferences:
 
 def asset_in(blob: StoredBlob) -> str:
     """Return the digest that an asset, or who owns it, is named by."""
-    return blob.key.split("/")[1]
+    return blob.key.rpartition("/")[2]

@@ -20,6 +20,7 @@ from contracts.ids import now_ms
 from contracts.standing import Standing
 from generator.input_keeper import InputKeeper
 from generator.maintenance.asset_references import AssetReferences, asset_in
+from generator.maintenance.font_references import FontReferences
 from generator.maintenance.retention import HOUR_MS, Reason, Retention, why_input_goes, why_result_goes
 from generator.maintenance.standings import Standings
 from generator.maintenance.template_references import TemplateReferences, digest_of
@@ -27,16 +28,18 @@ from generator.repository import HistoryRepository
 
 #: Blobs that are judged in one step: one call of Redis and at most one of ClickHouse.
 STEP = 250
-#: Sources and assets that are removed at once: their bytes are in memory until it is certain that nobody needs them.
+#: Sources, assets and fonts removed at once: their bytes are in memory until it is certain that nobody needs them.
 SOURCES = 8
 #: No write takes this long: what is still temporary then has lost its writer.
 UNFINISHED_MS = HOUR_MS
 
+Needed = Callable[[], Awaitable[set[str]]]
 Rule = Callable[[StoredBlob, Standing | None, int, Retention], Reason | None]
-#: An asset is held for a document as long as its input is kept, and never less: so that is judged before the input.
+#: Assets and fonts are held for a document as long as its input is kept, and never less: so judged before the input.
+USES = ("asset-uses", "font-uses")
 DOCUMENT_KINDS: dict[str, Rule] = {
     "results": why_result_goes,
-    "asset-uses": why_input_goes,
+    **dict.fromkeys(USES, why_input_goes),
     "inputs": why_input_goes,
 }
 
@@ -62,6 +65,7 @@ class Pruning:
         standings: Standings,
         templates: TemplateReferences,
         assets: AssetReferences,
+        fonts: FontReferences,
         inputs: InputKeeper,
         retention: Retention,
         clock_ms: Callable[[], int] = now_ms,
@@ -70,6 +74,7 @@ class Pruning:
         self._standings = standings
         self._templates = templates
         self._assets = assets
+        self._needed: dict[str, Needed] = {"templates": templates.known, "assets": assets.needed, "fonts": fonts.needed}
         self._inputs = inputs
         self._retention = retention
         self._clock_ms = clock_ms
@@ -91,19 +96,26 @@ class Pruning:
             yield [Finding(blob, Reason.UNREFERENCED) for blob in await self._templates.unreferenced(blobs, known)]
         async for blobs in self._listing("previews", only):
             yield self._pictures(blobs, known)
-        async for findings in self._find_assets(only):
+        async for findings in self._forgotten(only):
             yield findings
+        for kind in ("assets", "fonts"):
+            async for findings in self._unreferenced(kind, only):
+                yield findings
 
-    async def _find_assets(self, only: Collection[str] | None) -> AsyncGenerator[list[Finding]]:
+    async def _forgotten(self, only: Collection[str] | None) -> AsyncGenerator[list[Finding]]:
+        """Find the owners of assets who have not used them for long."""
         samples: set[str] | None = None
         async for blobs in self._listing("asset-owners", only):
             samples = await self._assets.in_samples() if samples is None else samples
             forgotten = [blob for blob in blobs if self._assets.forgotten(blob) and asset_in(blob) not in samples]
             yield [Finding(blob, Reason.EXPIRED) for blob in forgotten]
+
+    async def _unreferenced(self, kind: str, only: Collection[str] | None) -> AsyncGenerator[list[Finding]]:
+        """Find the assets or fonts that nothing needs."""
         needed: set[str] | None = None
-        async for blobs in self._listing("assets", only):
+        async for blobs in self._listing(kind, only):
             old = self._old(blobs)
-            needed = await self._assets.needed() if needed is None and old else needed
+            needed = await self._needed[kind]() if needed is None and old else needed
             yield [Finding(blob, Reason.UNREFERENCED) for blob in old if asset_in(blob) not in (needed or ())]
 
     def _old(self, blobs: list[StoredBlob]) -> list[StoredBlob]:
@@ -117,14 +129,12 @@ class Pruning:
         for finding in findings:
             keys.setdefault(finding.kind, []).append(finding.blob.key)
         for kind, found in keys.items():
-            if kind == "templates":
-                await self._remove_unless(found, self._templates.known)
-            elif kind == "assets":
-                await self._remove_unless(found, self._assets.needed)
+            if kind in self._needed:
+                await self._remove_unless(found, self._needed[kind])
             else:
                 await self._blobs.delete_many(found)
         await self._put_inputs_back([_document_id(key) for key in keys.get("inputs", ())])
-        await self._put_uses_back(keys.get("asset-uses", ()))
+        await self._put_uses_back([key for kind in USES for key in keys.get(kind, ())])
 
     def remove_unfinished(self) -> AsyncIterator[int]:
         """Remove what dead writers left half written; yields how many pieces, step by step."""
@@ -149,8 +159,8 @@ class Pruning:
         old = (blob for blob in blobs if digest_of(blob) not in known and now - blob.written_at > grace_ms)
         return [Finding(blob, Reason.UNREFERENCED) for blob in old]
 
-    async def _remove_unless(self, keys: list[str], needed: Callable[[], Awaitable[set[str]]]) -> None:
-        """Remove sources or assets. One that has come to be needed meanwhile is put back: who needs it saw it there."""
+    async def _remove_unless(self, keys: list[str], needed: Needed) -> None:
+        """Remove sources, assets or fonts. One that is needed again by now is put back: who needs it saw it there."""
         for step in batched(keys, SOURCES):
             contents = {key: await self._blobs.get(key) for key in step}
             await self._blobs.delete_many(step)
@@ -189,7 +199,8 @@ def pruning_over(
     templates = TemplateReferences(store, history, HistoryTemplates(clickhouse), events, retention, clock_ms)
     standings = Standings(LiveStandings(scripts), history)
     assets = AssetReferences(blobs, store, retention, clock_ms)
-    return Pruning(blobs, standings, templates, assets, InputKeeper(scripts, blobs), retention, clock_ms)
+    fonts, inputs = FontReferences(blobs), InputKeeper(scripts, blobs)
+    return Pruning(blobs, standings, templates, assets, fonts, inputs, retention, clock_ms)
 
 
 def _document_id(key: str) -> UUID | None:
