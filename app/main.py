@@ -45,7 +45,7 @@ from app.services.fonts import FontService
 from app.services.readiness import Readiness
 from app.services.records import asset_quota, font_quota
 from app.services.renders import RenderService
-from app.services.template_changes import TemplateChanges
+from app.services.template_changes import TemplateChanges, TemplateLimits
 from app.services.templates import TemplateService
 from app.services.users import UserService
 from app.settings import ApiSettings
@@ -145,7 +145,7 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
         workbench,
         assets_,
         fonts_,
-        settings.max_templates_per_user,
+        TemplateLimits(settings.max_templates_per_user, settings.max_versions_per_template),
     )
     stores = DocumentStores(
         queue=DocumentQueue(scripts, settings.queue_limits()),

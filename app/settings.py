@@ -22,6 +22,7 @@ class ApiSettings(SharedSettings):
     )
     max_template_files: int = Field(500, ge=1, le=1900, description="Most files in a template's zip")
     max_templates_per_user: int = Field(1000, ge=1, description="Most templates of one user")
+    max_versions_per_template: int = Field(1000, ge=1, description="Most versions of one template")
     max_assets_per_user: int = Field(10_000, ge=1, description="Most assets of one user")
     max_assets_mb_per_user: int = Field(1024, ge=0, description="Bytes of one user's assets, in MiB; 0: no limit")
     max_fonts_per_user: int = Field(500, ge=1, description="Most fonts of one user")

@@ -69,6 +69,11 @@ PROBLEMS: Mapping[str, Problem] = {
     "too_many_templates": Problem(
         409, "Too many templates", "You have as many templates as PRESSWORK_MAX_TEMPLATES_PER_USER says."
     ),
+    "too_many_versions": Problem(
+        409,
+        "Too many versions",
+        "The template has as many versions as PRESSWORK_MAX_VERSIONS_PER_TEMPLATE says; they cannot be removed singly.",
+    ),
     "too_many_assets": Problem(
         409,
         "Too many assets",

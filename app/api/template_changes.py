@@ -59,7 +59,7 @@ async def create_template(request: Request, caller: Caller) -> Response:
     TEMPLATE + "/versions",
     status_code=201,
     response_model=schemas.TemplateMade,
-    responses=errors(*FILE, "not_found", "shipped_template", "name_taken", *CHECK),
+    responses=errors(*FILE, "not_found", "shipped_template", "name_taken", "too_many_versions", *CHECK),
     openapi_extra=form_of(schemas.VersionForm),
 )
 @allow("admin", "member")

@@ -57,6 +57,23 @@ class Checker(Protocol):
 
 
 @dataclass(frozen=True)
+class TemplateLimits:
+    """How many templates a user may have, and how many versions a template: each accept reads the list of them."""
+
+    per_user: int = 1000
+    versions: int = 1000
+
+    def require_room(self, head: TemplateHead) -> None:
+        """Raise Conflict `too_many_versions` if a template cannot have another one."""
+        if len(head.versions) >= self.versions:
+            raise Conflict(
+                "too_many_versions",
+                f"{self.versions} versions of a template are allowed (PRESSWORK_MAX_VERSIONS_PER_TEMPLATE): upload the"
+                " next one under another name, or delete the template and upload it anew: its numbers count on.",
+            )
+
+
+@dataclass(frozen=True)
 class NewVersion:
     """What came with an upload. None: keep what the template has."""
 
@@ -87,7 +104,7 @@ class TemplateChanges:
         checker: Checker,
         assets: AssetService,
         fonts: FontService,
-        max_per_user: int,
+        limits: TemplateLimits,
     ) -> None:
         self._store = store
         self._templates = templates
@@ -96,7 +113,7 @@ class TemplateChanges:
         self._checker = checker
         self._assets = assets
         self._fonts = fonts
-        self._max_per_user = max_per_user
+        self._limits = limits
         self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     async def create(self, caller: Principal, name: str, new: NewVersion) -> Made:
@@ -119,8 +136,12 @@ class TemplateChanges:
         return Made(head, head.last_version, verdict)
 
     async def add_version(self, caller: Principal, head: TemplateHead, new: NewVersion) -> Made:
-        """Make the next version. Raises ShippedTemplate, Forbidden, NotFound, Invalid, DocumentFailed, NoGenerator."""
+        """Make the next version.
+
+        Raises ShippedTemplate, Forbidden, NotFound, Conflict `too_many_versions`, Invalid, DocumentFailed, NoGenerator.
+        """
         _require_owner(caller, head)
+        self._limits.require_room(head)
         user_id = caller.user.user_id
         sample = head.sample if new.sample is None else new.sample
         await self._assets.require(user_id, new.sample, "/sample")
@@ -128,7 +149,9 @@ class TemplateChanges:
         verdict = await self._checker.check(head.name, stored.sha256, sample, user_id)
 
         async def added() -> TemplateHead:
-            return _with_version(await self._current(head), stored, new)
+            known = await self._current(head)
+            self._limits.require_room(known)
+            return _with_version(known, stored, new)
 
         changed = await self._write(added, "template.version_added", user_id, verdict)
         await self._keep(stored, new, user_id)
@@ -240,8 +263,10 @@ class TemplateChanges:
             raise Conflict("name_taken", detail)
         if await self._store.is_shipped(name):
             raise Conflict("name_reserved", f"A template named {name!r} ships with Presswork: choose another name.")
-        if await self._store.count(owner_id) >= self._max_per_user:
-            limit = f"{self._max_per_user} templates are allowed (PRESSWORK_MAX_TEMPLATES_PER_USER): delete one first."
+        if await self._store.count(owner_id) >= self._limits.per_user:
+            limit = (
+                f"{self._limits.per_user} templates are allowed (PRESSWORK_MAX_TEMPLATES_PER_USER): delete one first."
+            )
             raise Conflict("too_many_templates", limit)
         return known
 

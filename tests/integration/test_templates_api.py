@@ -216,15 +216,6 @@ async def test_a_name_that_is_used_again_counts_its_versions_on(api: Api) -> Non
     assert unknown.json()["errors"][0]["code"] == "unknown_template"
 
 
-async def test_a_user_has_so_many_templates_at_most(api: Api) -> None:
-    member, _ = await api.user()
-    api.app.state.services.template_changes._max_per_user = 1
-    await made(member)
-    assert problem(await upload(member, "second"))[:2] == (409, "too_many_templates")
-    await member.delete(NOTE)
-    assert (await upload(member, "second")).status_code == 201
-
-
 @pytest.mark.parametrize(
     ("validation", "strict", "data", "status", "warned"),
     [
