@@ -101,6 +101,96 @@ def test_words_in_a_text_are_no_relationships() -> None:
     assert OutputCheck()("docx", a_docx(lambda members: members.update({"word/document.xml": text}))) is None
 
 
+W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+PART = f'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<w:document {W}><w:tbl>%s</w:tbl></w:document>'
+ROW = "<w:tr><w:tc><w:p><w:r><w:t>%s</w:t></w:r></w:p></w:tc></w:tr>"
+
+
+def a_table(*rows: str) -> bytes:
+    part = (PART % "".join(rows)).encode("utf-8", "surrogateescape")
+    return a_docx(lambda members: members.update({"word/document.xml": part}))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [ROW % "a & b", ROW % "c"],
+        [ROW % "a &nbsp; b", ROW % "c"],
+        [ROW % "&#0;", ROW % "c"],
+        [ROW % "\x01", ROW % "c"],
+        [ROW % "\udcff", ROW % "c"],
+        [ROW % "\uffff", ROW % "c"],
+        [ROW % "a]]>b", ROW % "c"],
+        [ROW % "a", ROW % "<w:b>c"],
+        [ROW % "a", (ROW % "c").replace("</w:p>", "")],
+        [ROW % "a", (ROW % "c").removesuffix("</w:tr>")],
+        [ROW % "a", ROW % "c", "</w:tr>"],
+        [ROW % "a", '<w:tr w:a="' + ROW % "c" + '">'],
+    ],
+)
+def test_texts_and_rows_are_judged_although_their_like_was_seen(rows: list[str]) -> None:
+    check = OutputCheck()
+    check("docx", a_table(ROW % "good", ROW % "better"))
+    with pytest.raises(DocumentFailed, match="word/document.xml is not well-formed"):
+        check("docx", a_table(*rows))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [ROW % "one"] * 3,
+        [ROW % "a &amp; b", ROW % "&#x27;", ROW % "Ж"],
+        [ROW % "a > b", "<!-- <w:tr> -->", ROW % "c"],
+        ["<w:tr/>", ROW % "a", '<w:tr w:a="b"/>', ROW % "c"],
+        [f"<w:tr><w:tc><w:tbl>{ROW % 'inner'}</w:tbl></w:tc></w:tr>"] * 2,
+        [ROW % f"</w:t><w:t{number}/><w:t>" for number in range(60)],
+    ],
+)
+def test_texts_and_rows_of_every_kind_pass_twice(rows: list[str]) -> None:
+    check = OutputCheck()
+    for _ in range(2):
+        assert check("docx", a_table(*rows)) is None
+
+
+def test_a_relationship_is_missed_although_the_words_are_the_same() -> None:
+    check = OutputCheck()
+    check("docx", a_table(ROW % "good"))
+    with pytest.raises(DocumentFailed, match="the relationship rId999"):
+        check("docx", a_table((ROW % "good").replace("<w:p>", '<w:p xmlns:r="urn:r" r:id="rId999">')))
+
+
+def repacked(content: bytes, change: Callable[[bytearray, int], object]) -> bytes:
+    """Change an archive, given where its directory begins."""
+    made = bytearray(content)
+    change(made, int.from_bytes(content[-6:-2], "little"))
+    return bytes(made)
+
+
+def test_bytes_between_the_members_are_refused() -> None:
+    good = a_docx()
+    directory = int.from_bytes(good[-6:-2], "little")
+    end = good[-22:-6] + (directory + 4).to_bytes(4, "little") + good[-2:]
+    assert "archive" in refused("docx", good[:directory] + b"more" + good[directory:-22] + end)
+
+
+@pytest.mark.parametrize("at", [8, 10, 16, 20, 24, 46])
+def test_a_directory_that_says_something_else_than_the_members_is_refused(at: int) -> None:
+    def flip(content: bytearray, directory: int) -> None:
+        content[directory + at] ^= 1
+
+    check = OutputCheck()
+    check("docx", a_docx())
+    with pytest.raises(DocumentFailed, match="archive"):
+        check("docx", repacked(a_docx(), flip))
+
+
+def test_a_name_that_is_there_twice_is_refused() -> None:
+    out = io.BytesIO(a_docx())
+    with zipfile.ZipFile(out, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("word/styles.xml", "<a/>")
+    assert "two files of the same name" in refused("docx", out.getvalue())
+
+
 def test_previews_are_checked_too() -> None:
     assert "PNG" in refused("png", b"GIF89a")
     assert "SVG" in refused("svg", b"<svg>")
