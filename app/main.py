@@ -154,7 +154,7 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
         changes=changes,
     )
     allowed = AllowList.parse(settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
-    documents_ = DocumentService(stores, template_service, assets_, allowed, settings.idempotency_ttl_s)
+    documents_ = DocumentService(stores, template_service, assets_, fonts_, allowed, settings.idempotency_ttl_s)
     deliveries = DeliveryService(Deliveries(scripts), DeliveryRepository(backends.clickhouse), documents_)
     schema = partial(_prepare_schema, backends.clickhouse, settings)
     safe = partial(require_safe_redis, settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)

@@ -7,13 +7,13 @@ uploaded them, and an empty blob for each document that names them. The pruner r
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 from app.services.records import Quota, Records, Turns, asset_quota
 from backends.blobs import BlobStore
-from contracts.assets import NAME, AssetRecord, asset_key, owner_key, references, use_key
+from contracts.assets import NAME, AssetRecord, asset_key, owner_key, references
 from contracts.errors import Flaw, Invalid, NotFound
 from contracts.ids import now_ms
 
@@ -117,15 +117,6 @@ class AssetService:
         now = time.monotonic()
         await self._note(user_id, {digest: seen.record for digest, seen in known.items() if seen.noted_until < now})
         return sorted(known)
-
-    async def needed_by(self, document_id: UUID, digests: Collection[str]) -> None:
-        """Keep assets for as long as a document may be made from them. On disk when it returns."""
-        await self._blobs.put_many({use_key(document_id, digest): b"" for digest in digests})
-
-    async def not_needed_by(self, document_id: UUID, digests: Collection[str]) -> None:
-        """Take back what `needed_by` said: the document was not accepted."""
-        if digests:
-            await self._blobs.delete_many([use_key(document_id, digest) for digest in digests])
 
     async def _seen_of(self, user_id: UUID, digest: str) -> _Seen | None:
         """Look whether a user has an asset; another process's deletion is seen within a second."""

@@ -12,6 +12,7 @@ import structlog
 from app.repository.documents import DocumentFilter, DocumentRepository
 from app.services.assets import AssetService
 from app.services.auth import Principal
+from app.services.fonts import FontService
 from app.services.templates import TemplateService
 from backends.blobs import BlobStore
 from backends.changes import Changes, Watch
@@ -21,7 +22,7 @@ from contracts.cursors import Position
 from contracts.documents import DocumentRow
 from contracts.errors import Conflict, Gone, Invalid, NotFound, PermanentError, PressworkError, RateLimited, SystemFull
 from contracts.ids import now_ms
-from contracts.jobs import GenerationJob, input_key
+from contracts.jobs import GenerationJob, held_keys, input_key
 from contracts.targets import AllowList, judge_at_accept, judge_headers
 
 log = structlog.get_logger(__name__)
@@ -51,6 +52,7 @@ class DocumentService:
         stores: DocumentStores,
         templates: TemplateService,
         assets: AssetService,
+        fonts: FontService,
         allowed_targets: AllowList,
         idempotency_ttl_s: int,
     ) -> None:
@@ -60,6 +62,7 @@ class DocumentService:
         self._changes = stores.changes
         self._templates = templates
         self._assets = assets
+        self._fonts = fonts
         self._allowed_targets = allowed_targets
         self._idempotency_ttl_s = idempotency_ttl_s
 
@@ -71,33 +74,36 @@ class DocumentService:
         if job.callback:
             judge_at_accept(job.callback.url, self._allowed_targets)
             judge_headers(job.callback.headers)
-        job, assets = await self.prepared(job, reference)
+        job, held = await self.prepared(job, reference)
         scoped = self._scoped(job.user_id, idempotent)
         if scoped:
             job = job.model_copy(update=_remembered(scoped))
-        accepted = await self._enqueued(job, scoped, assets)
+        accepted = await self._enqueued(job, scoped, held)
         ids = {"document_id": str(accepted.document_id), "user_id": str(job.user_id)}
         log.info("document.accepted", **ids, template=reference, format=job.format, replayed=accepted.replayed)
         return accepted
 
     async def prepared(self, job: GenerationJob, reference: str | None) -> tuple[GenerationJob, list[str]]:
-        """Pin a job's template and judge its data; returns it, and the digests of its assets. Raises Invalid."""
+        """Pin a job's template or fonts and judge its data; returns it, and what holds its files. Raises Invalid."""
         if reference is not None:
             job = await self._pinned(job, reference)
-        return job, await self._assets.require(job.user_id, job.data)
+        elif job.source is not None:
+            fonts = await self._fonts.named_in(job.user_id, job.source.content)
+            job = job.model_copy(update={"source": job.source.model_copy(update={"fonts": fonts})}) if fonts else job
+        return job, held_keys(job.document_id, await self._assets.require(job.user_id, job.data), job.source)
 
-    async def _enqueued(self, job: GenerationJob, scoped: Idempotency | None, assets: list[str]) -> Accepted:
-        """Put a job on disk, its assets held first: when it is there, nobody may remove them any more."""
-        if assets:
-            await self._assets.needed_by(job.document_id, assets)
+    async def _enqueued(self, job: GenerationJob, scoped: Idempotency | None, held: list[str]) -> Accepted:
+        """Put a job on disk, its assets and fonts held first: when it is there, nobody may remove them any more."""
+        if held:
+            await self._blobs.put_many(dict.fromkeys(held, b""))
         accepted: Accepted | None = None
         refusal: PressworkError = PermanentError()
         try:
             accepted = await self._queue.enqueue(job, scoped)
-        except (PermanentError, RateLimited, SystemFull) as error:  # other errors do not tell: then the assets stay
+        except (PermanentError, RateLimited, SystemFull) as error:  # other errors do not tell: then they stay held
             refusal = error
         if accepted is None or accepted.document_id != job.document_id:
-            await self._assets.not_needed_by(job.document_id, assets)
+            await self._blobs.delete_many(held)
         if accepted is None:
             raise refusal
         return accepted
@@ -196,7 +202,7 @@ class DocumentService:
             if job.template is None:
                 raise Invalid.at("/template", "The document was made from an inline source, not from a template.")
             job = await self._pinned(job, reference)
-        await self._assets.needed_by(document_id, digests(job.data))
+        await self._blobs.put_many(dict.fromkeys(held_keys(document_id, digests(job.data), job.source), b""))
         await self._queue.restore(row, job)
         await self._queue.retry(job, str(uuid4()))
         return await self.get(caller, document_id)

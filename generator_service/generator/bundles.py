@@ -9,13 +9,23 @@ from backends.blobs import BlobStore
 from backends.template_store import TemplateStore
 from contracts.assets import asset_key, digests
 from contracts.errors import DocumentError, DocumentFailed
+from contracts.fonts import font_key
 from contracts.ids import now_ms
 from contracts.jobs import GenerationJob, InlineSource
-from contracts.templates import ENGINE_OF_SUFFIX, TemplateBundle, TemplateHead, TemplateVersion, bundle_key
+from contracts.templates import (
+    ENGINE_OF_SUFFIX,
+    TemplateBundle,
+    TemplateHead,
+    TemplateManifest,
+    TemplateVersion,
+    bundle_key,
+)
 from generator.renderers.port import RenderRequest
 from generator.shipped import ShippedTemplate
 
 KEPT = 64
+#: Sets of fonts that inline sources name, which are kept as bundles of their own; each has at most 32 MiB.
+FONTS_KEPT = 4
 #: Of one document: they are copied into its render process, which may use little more than its memory limit.
 MAX_ASSETS_BYTES = 64 * 1024 * 1024
 
@@ -26,6 +36,7 @@ class Bundles:
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
         self._kept: OrderedDict[str, TemplateBundle] = OrderedDict()
+        self._fonts: OrderedDict[tuple[str, ...], TemplateBundle] = OrderedDict()
 
     async def request(self, job: GenerationJob) -> RenderRequest:
         """Load all that a job's render needs."""
@@ -44,7 +55,25 @@ class Bundles:
             trusted=template is not None and template.trusted,
             missing=template.missing if template else "blank",
             assets=await self.assets(digests(job.data)),
+            fonts=await self.fonts(job.source.fonts) if job.source and job.source.fonts else None,
         )
+
+    async def fonts(self, names: tuple[str, ...]) -> TemplateBundle:
+        """Return uploaded fonts, named `<sha256>.<kind>`, as a bundle without sources: sent to a process only once."""
+        if names not in self._fonts:
+            files = {name: await self._font(name) for name in names}
+            self._fonts[names] = TemplateBundle(TemplateManifest(sources=()), files)
+        self._fonts.move_to_end(names)
+        if len(self._fonts) > FONTS_KEPT:
+            self._fonts.popitem(last=False)
+        return self._fonts[names]
+
+    async def _font(self, name: str) -> bytes:
+        content = await self._blobs.get(font_key(name.partition(".")[0]))
+        if content is None:
+            message = f"The font {name} is no longer kept: upload it again."
+            raise DocumentFailed(DocumentError(code="input_lost", message=message))
+        return content
 
     async def assets(self, wanted: Iterable[str]) -> dict[str, bytes]:
         """Load assets by hex digest. Raises BlobUnavailable, or DocumentFailed for one that is gone or too much."""

@@ -3,11 +3,14 @@
 Written once at accept: to Redis (the live copy) and later to `inputs/{document_id}` in the blob store (for retry).
 """
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from contracts.assets import use_key
 from contracts.documents import DocumentHead, Format, Priority, Warned
+from contracts.fonts import font_use_key
 from contracts.templates import Missing
 
 #: Crashes (not failures) of a worker on one run before the document is set aside.
@@ -29,12 +32,16 @@ class PinnedTemplate(BaseModel, frozen=True):
 
 
 class InlineSource(BaseModel, frozen=True):
-    """A template that came with the request. `content` is text, or base64 for binary engines."""
+    """A template that came with the request. `content` is text, or base64 for binary engines.
+
+    `fonts`: those of the user that it names, as `<sha256>.<ttf, otf or ttc>`.
+    """
 
     engine: str
     content: str
     encoding: str
     sha256: str
+    fonts: tuple[str, ...] = ()
 
 
 class Callback(BaseModel, frozen=True):
@@ -110,6 +117,15 @@ class GenerationJob(BaseModel, frozen=True):
             metadata=self.metadata,
             run_at=self.run_at,
         )
+
+
+def held_keys(document_id: UUID, assets: Iterable[str], source: InlineSource | None) -> list[str]:
+    """Name the empty blobs that hold a document's assets (hex digests) and fonts while it may be made from them."""
+    fonts = source.fonts if source else ()
+    return [
+        *(use_key(document_id, digest) for digest in assets),
+        *(font_use_key(document_id, font.partition(".")[0]) for font in fonts),
+    ]
 
 
 def result_key(document_id: UUID, token: int) -> str:

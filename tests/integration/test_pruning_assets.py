@@ -65,7 +65,7 @@ async def test_an_asset_stays_as_long_as_one_of_its_owners_uses_it(stage: Stage)
 async def test_a_document_holds_its_assets_until_it_can_no_longer_be_retried(stage: Stage) -> None:
     digest = await uploaded(stage)
     waiting = await stage.accept()
-    await AssetService(stage.blobs).needed_by(waiting.document_id, [digest])
+    await stage.blobs.put(use_key(waiting.document_id, digest), b"")
     assert await stage.prune(ahead_ms=MONTH_MS) == {owner_key(digest, ANN)}
     claim = await stage.claim()
     await stage.fail(claim)
@@ -79,7 +79,7 @@ async def test_a_document_holds_its_assets_until_it_can_no_longer_be_retried(sta
 async def test_a_document_that_is_retried_just_then_gets_its_hold_back(stage: Stage) -> None:
     digest = await uploaded(stage)
     claim = await stage.start()
-    await AssetService(stage.blobs).needed_by(claim.job.document_id, [digest])
+    await stage.blobs.put(use_key(claim.job.document_id, digest), b"")
     await stage.fail(claim)
     await stage.ship()
     stage.ahead_ms = 8 * DAY_MS
@@ -120,7 +120,7 @@ async def test_a_rendering_that_nobody_fetched_goes_after_an_hour(stage: Stage) 
 async def test_a_deleted_asset_stays_as_long_as_a_document_may_be_made_from_it(stage: Stage) -> None:
     digest, service = await uploaded(stage), AssetService(stage.blobs)
     waiting = await stage.accept()
-    await service.needed_by(waiting.document_id, [digest])
+    await stage.blobs.put(use_key(waiting.document_id, digest), b"")
     await service.delete(ANN, digest)
     assert await stage.prune(ahead_ms=MONTH_MS) == set()
     await stage.queue.delete(waiting.document_id)

@@ -9,7 +9,7 @@ import pytest
 
 from app.services.assets import BELIEVED_S, AssetService, kind_of
 from app.services.records import asset_quota
-from contracts.assets import asset_key, digests, owner_key, references, use_key
+from contracts.assets import asset_key, digests, owner_key, references
 from contracts.errors import Conflict, Invalid, NotFound
 from contracts.ids import new_id
 from tests.fakes_blobs import InMemoryBlobStore
@@ -94,15 +94,11 @@ async def test_an_owner_without_its_asset_must_upload_it_again(blobs: InMemoryBl
 
 async def test_a_use_is_noted_so_that_the_asset_is_kept(blobs: InMemoryBlobStore) -> None:
     name = await AssetService(blobs).add(ANN, PNG, "image/png")
-    digest, document_id = name.removeprefix("sha256:"), new_id()
+    digest = name.removeprefix("sha256:")
     blobs.written[owner_key(digest, ANN)] = 1
     service = AssetService(blobs)
     await service.require(ANN, {"$asset": name})
     assert blobs.written[owner_key(digest, ANN)] > 1
-    await service.needed_by(document_id, [digest])
-    assert use_key(document_id, digest) in blobs.blobs
-    await service.not_needed_by(document_id, [digest])
-    assert use_key(document_id, digest) not in blobs.blobs
 
 
 async def test_a_document_may_name_so_many_assets_and_no_more(blobs: InMemoryBlobStore) -> None:

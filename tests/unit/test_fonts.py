@@ -2,13 +2,14 @@
 
 import hashlib
 import struct
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.services.fonts import FontService
+from app.services.fonts import FRESH_S, FontService
 from app.services.records import font_quota
 from contracts.errors import Conflict, Invalid, NotFound
 from contracts.fonts import SHIPPED_FONTS, BadFont, FontFace, faces_of, font_key, font_record_key, kind_of_font
@@ -162,3 +163,30 @@ async def test_a_deleted_font_is_its_owners_no_more_and_others_keep_theirs(fonts
     assert await fonts.fonts_for(BOB, ['"Brand"'])
     with pytest.raises(NotFound):
         await fonts.delete(ANN, record.sha256)
+
+
+async def test_an_inline_source_gets_the_fonts_that_it_names_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    fonts = FontService(InMemoryBlobStore())
+    source = '#set text(font: ("Brand", "Inter"))'
+    assert await fonts.named_in(ANN, source) == ()
+    bold, other = await fonts.add(ANN, a_font(), "private"), await fonts.add(ANN, a_font("Other"), "private")
+    assert await fonts.named_in(ANN, source) == (f"{bold.sha256}.ttf",)
+    assert await fonts.named_in(BOB, source) == await fonts.named_in(ANN, '"Brand"') == ()
+    await fonts.add(BOB, a_font("Other"), "shared")
+    assert await fonts.named_in(ANN, 'font: "Other"') == (f"{other.sha256}.ttf",)
+    monkeypatch.setattr("app.services.fonts.MOST_INLINE_BYTES", bold.size)
+    with pytest.raises(Invalid) as refusal:
+        await fonts.named_in(ANN, 'font: ("Brand", "Other")')
+    assert (refusal.value.flaws[0].pointer, refusal.value.flaws[0].code) == ("/source/content", "too_large")
+
+
+async def test_another_process_finds_a_font_for_inline_sources_within_half_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blobs = InMemoryBlobStore()
+    here, elsewhere = FontService(blobs), FontService(blobs)
+    assert await elsewhere.named_in(ANN, 'font: "Brand"') == ()
+    await here.add(ANN, a_font(), "private")
+    clock = time.monotonic() + FRESH_S
+    monkeypatch.setattr("app.services.fonts.time.monotonic", lambda: clock)
+    assert len(await elsewhere.named_in(ANN, 'font: "Brand"')) == 1

@@ -17,12 +17,13 @@ import pytest
 
 from contracts.errors import DocumentError, DocumentFailed, ProcessKilled
 from contracts.jobs import Simulate
-from contracts.templates import TemplateBundle
+from contracts.templates import TemplateBundle, TemplateManifest
 from generator.core import RenderRequest
 from generator.renderers.registry import FONTS
 from generator.sandbox import RenderPool, SandboxLimits, SandboxUnavailable
 from generator.sandbox.scratch import Scratch
 from generator.sandbox.verdicts import verdict
+from tests.unit.test_typst_fonts_and_standards import renamed
 
 MIB = 1024 * 1024
 
@@ -51,6 +52,16 @@ async def pool() -> AsyncIterator[RenderPool]:
     yield made
     assert (await made.render(typst("The next one renders."))).pages == 1
     await made.close()
+
+
+async def test_fonts_that_come_beside_a_source_are_sent_once_and_are_no_neighbours(pool: RenderPool) -> None:
+    fonts = TemplateBundle(TemplateManifest(sources=()), {"brand.otf": renamed("Wnter")})
+    for text in ("One", "Two"):
+        rendered = await pool.render(typst(f'#set text(font: "Wnter")\n{text}', fonts=fonts))
+        assert b"Wnter" in rendered.content and rendered.warnings == ()
+    (child,) = pool._children
+    assert list(child._bundles).count(fonts.sha256) == 1 and len(child._bundles) == 3
+    assert (await pool.render(typst('#set text(font: "Wnter")\nThree'))).warnings
 
 
 async def test_documents_are_rendered_and_processes_stay(pool: RenderPool) -> None:

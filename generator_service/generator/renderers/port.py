@@ -18,7 +18,7 @@ class RenderRequest:
 
     `template` and `version` only name the template in errors. `trusted`: the source ships with Presswork.
     `assets`: the files that the data names as `{"$asset": "sha256:<hex>"}`, by hex. `missing`: what DOCX templates
-    print for data that is not there; `strict` goes before it.
+    print for data that is not there; `strict` goes before it. `fonts`: files that are fonts, in place of the bundle's.
     """
 
     bundle: TemplateBundle
@@ -34,6 +34,7 @@ class RenderRequest:
     trusted: bool = False
     assets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     missing: Missing = "blank"
+    fonts: TemplateBundle | None = None
 
     @property
     def extra_pages(self) -> int:

@@ -78,7 +78,7 @@ class TypstRenderer:
         self._names.update(request.bundle.files)
         if len(self._names) > MOST_NAMES:
             raise MemoryError("The file names of templates are used up in this process.")
-        fonts, unread = self._compilers.of(request.bundle)
+        fonts, unread = self._compilers.of(request.fonts or request.bundle)
         shown = request.data
         request, pictures = with_pictures(request)
         files = _text_files(source, request)

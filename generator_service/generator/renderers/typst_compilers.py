@@ -18,6 +18,7 @@ from generator.renderers.typst_glyphs import GlyphCheck
 PREVIEW_PPI = 144.0
 #: Compilers with fonts of templates that are kept, and the bytes of fonts that they may hold together.
 KEPT, KEPT_BYTES = 4, 64 * 1024 * 1024
+DIGESTS_KEPT = 1000
 UNREADABLE_FONT = "template_warning"
 
 
@@ -91,6 +92,7 @@ class Compilers:
         self._folder, self._scratch = shipped, scratch
         self._empty, self._packages = empty, packages or empty
         self._own: OrderedDict[str, _Kept] = OrderedDict()
+        self._digests: dict[str, str] = {}
         self.shipped = self._with([shipped])
 
     def of(self, bundle: TemplateBundle) -> tuple[FontSet, tuple[Warned, ...]]:
@@ -98,7 +100,7 @@ class Compilers:
         fonts = [(name, content) for name, content in sorted(bundle.files.items()) if is_font(name)]
         if not fonts:
             return self.shipped, ()
-        digest = hashlib.sha256(b"".join(hashlib.sha256(content).digest() for _, content in fonts)).hexdigest()
+        digest = self._digest(bundle.sha256, fonts)
         if digest not in self._own:
             self._own[digest] = self._make(digest, fonts)
             self._forget()
@@ -108,6 +110,15 @@ class Compilers:
     def forget(self) -> None:
         """Drop all compilers with fonts of templates, to give memory back."""
         self._forget(kept=0)
+
+    def _digest(self, sha256: str, fonts: list[tuple[str, bytes]]) -> str:
+        """Return the digest of a bundle's fonts alone, which versions share; megabytes are read for it only once."""
+        if sha256 not in self._digests:
+            if len(self._digests) >= DIGESTS_KEPT:
+                self._digests.clear()
+            joined = b"".join(hashlib.sha256(content).digest() for _, content in fonts)
+            self._digests[sha256] = hashlib.sha256(joined).hexdigest()
+        return self._digests[sha256]
 
     def _make(self, digest: str, fonts: list[tuple[str, bytes]]) -> _Kept:
         folder = self._scratch / f"fonts-{digest}"

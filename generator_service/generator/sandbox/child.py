@@ -35,6 +35,9 @@ _PIPE_BUFFER = 1024 * 1024
 _ENVIRONMENT = {"RAYON_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "LANG": "C.UTF-8"}
 
 
+Bundles = tuple[TemplateBundle, ...]
+
+
 class StartFailed(RuntimeError):
     """The render process did not become ready: the message is what it printed."""
 
@@ -137,18 +140,19 @@ class Child:
         assets = [[digest, len(content)] for digest, content in request.assets.items()]
         order: Header = {"kind": "render", "request": _fields(request), "data": len(request.data), "assets": assets}
         body = b"".join((request.data, *request.assets.values()))
-        return self._rendered(*await self._done(order, body, request.bundle, timeout_s))
+        bundles = (request.bundle, request.fonts) if request.fonts else (request.bundle,)
+        return self._rendered(*await self._done(order, body, bundles, timeout_s))
 
     async def describe(self, bundle: TemplateBundle, timeout_s: float) -> Verdict:
         """Compile a template and say what data it asks for. Raises as `render` does."""
-        return self._described(*await self._done({"kind": "describe"}, b"", bundle, timeout_s))
+        return self._described(*await self._done({"kind": "describe"}, b"", (bundle,), timeout_s))
 
-    async def _done(self, order: Header, body: bytes, bundle: TemplateBundle, timeout_s: float) -> tuple[Header, bytes]:
-        """Have something done with a bundle, within a time. Raises DocumentFailed."""
+    async def _done(self, order: Header, body: bytes, bundles: Bundles, timeout_s: float) -> tuple[Header, bytes]:
+        """Have something done with a bundle, and one of fonts, within a time. Raises DocumentFailed."""
         done = False
         try:
             async with asyncio.timeout(timeout_s):
-                answer = await self._exchange(order, body, bundle, timeout_s)
+                answer = await self._exchange(order, body, bundles, timeout_s)
             done = True
         except TimeoutError:
             raise timed_out(timeout_s) from None
@@ -161,12 +165,11 @@ class Child:
         self.renders += 1
         return answer
 
-    async def _exchange(
-        self, order: Header, body: bytes, bundle: TemplateBundle, timeout_s: float
-    ) -> tuple[Header, bytes]:
+    async def _exchange(self, order: Header, body: bytes, bundles: Bundles, timeout_s: float) -> tuple[Header, bytes]:
         self._limit_cpu(timeout_s)
-        self._send_bundle(bundle)
-        self._send({**order, "sha256": bundle.sha256}, body)
+        for bundle in bundles:
+            self._send_bundle(bundle)
+        self._send({**order, "bundles": [bundle.sha256 for bundle in bundles]}, body)
         await self._drain()
         return await self._read()
 

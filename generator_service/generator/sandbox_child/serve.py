@@ -57,11 +57,13 @@ class Server:
         except BadArchive as error:
             self._refused[sha256] = str(error)
 
-    def _bundle(self, header: Header) -> TemplateBundle:
-        sha256 = str(header["sha256"])
-        if sha256 in self._refused:
-            raise failed("template_error", self._refused[sha256], hint="Upload the template again.")
-        return self._bundles[sha256]
+    def _named(self, header: Header) -> list[TemplateBundle]:
+        """Return the bundle that an order is about, and the one of fonts if there is one."""
+        names = _texts(header["bundles"])
+        for sha256 in names:
+            if sha256 in self._refused:
+                raise failed("template_error", self._refused[sha256], hint="Upload the template again.")
+        return [self._bundles[sha256] for sha256 in names]
 
     def _cool(self) -> None:
         """Give memory back that caches and the allocator hold."""
@@ -94,7 +96,8 @@ class Server:
         self._answer({"kind": "rendered", "pages": rendered.pages, "warnings": warnings}, rendered.content)
 
     def _describe(self, header: Header, _: bytes) -> None:
-        verdict = describe(self._bundle(header), self._engines)
+        (bundle,) = self._named(header)
+        verdict = describe(bundle, self._engines)
         self._answer({"kind": "described"}, verdict.model_dump_json().encode())
 
     def _failed(self, error: DocumentError, *, fatal: bool = False) -> None:
@@ -119,8 +122,10 @@ class Server:
         assert isinstance(fields, dict) and isinstance(data_length, int)
         simulate = Simulate.model_validate(fields.pop("simulate")) if fields.get("simulate") else None
         fields["simulate"] = simulate
+        bundle, *fonts = self._named(header)
         return RenderRequest(
-            bundle=self._bundle(header),
+            bundle=bundle,
+            fonts=fonts[0] if fonts else None,
             data=body[:data_length],
             assets=_assets(header["assets"], body[data_length:]),
             **fields,
