@@ -5,7 +5,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 POETRY := .poetry/bin/poetry
 POETRY_VERSION := 2.5.1
-CODE := app benchmarks docs generator_service kernel standalone tests
+CODE := app benchmarks docs examples generator_service kernel standalone tests
 LOCKS := pyproject.toml poetry.lock kernel/pyproject.toml generator_service/pyproject.toml generator_service/poetry.lock
 
 # An activated environment of the caller's must not receive our packages.
@@ -56,9 +56,17 @@ fmt: .venv/.ready-dev ## Format the code
 docs: .venv/.ready-dev ## Make the tables of docs/ from the code
 	@$(BIN)/python -m docs.generate
 
+.PHONY: examples
+examples: .venv/.ready-run ## Make the documents of examples/ on a running Presswork; ARGS="--help" lists the options
+	@$(BIN)/python -m examples $(ARGS)
+
 .PHONY: screenshots
 screenshots: .venv/.ready-dev ## Take the pictures of docs/images again; needs Chromium
 	@$(BIN)/python -m docs.screenshots
+
+.PHONY: gallery
+gallery: .venv/.ready-dev ## Take the pictures of docs/gallery.md again; needs LibreOffice
+	@$(BIN)/python -m docs.gallery
 
 .PHONY: chaos
 chaos: .venv/.ready-dev ## Kill, freeze and fill everything for 60 s, then check every promise; ARGS passes options

@@ -262,19 +262,25 @@ def footer(document: Document, text: str) -> None:
 
 
 def save(document: Document, name: str) -> None:
-    """Write <name>/<name>.docx without unused parts, with fixed times."""
+    """Write <name>/<name>.docx."""
+    (TEMPLATES / name / f"{name}.docx").write_bytes(packed(document, name.title()))
+
+
+def packed(document: Document, title: str) -> bytes:
+    """Return the file of a document, without unused parts, with fixed times."""
     for holder in (document.part, document.part.package):
         for key, relation in list(holder.rels.items()):
             if any(word in relation.reltype for word in UNUSED):
                 del holder.rels[key]
     moment = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
     core = document.core_properties
-    core.author, core.comments, core.title = "Presswork", "", name.title()
+    core.author, core.comments, core.title = "Presswork", "", title
     core.created = core.modified = moment
-    raw = io.BytesIO()
+    raw, packed_again = io.BytesIO(), io.BytesIO()
     document.save(raw)
-    with zipfile.ZipFile(raw) as made, zipfile.ZipFile(TEMPLATES / name / f"{name}.docx", "w") as out:
+    with zipfile.ZipFile(raw) as made, zipfile.ZipFile(packed_again, "w") as out:
         for member in made.infolist():
             info = zipfile.ZipInfo(member.filename, (1980, 1, 1, 0, 0, 0))
             info.create_system, info.compress_type = 3, zipfile.ZIP_DEFLATED
             out.writestr(info, made.read(member), compresslevel=9)
+    return packed_again.getvalue()

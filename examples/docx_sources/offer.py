@@ -1,0 +1,173 @@
+"""An offer: rich text, Markdown, pictures in a loop, and the terms as a Word document of their own that is inserted."""
+
+from docx.document import Document
+from docx.enum.text import WD_BREAK
+from docx.shared import Mm, Pt, RGBColor
+
+from examples.docx_sources.paper import numbered, numbered_pages, numbering, paper, para, rows_of
+from generator_service.templates.docx_sources.look import (
+    BAND,
+    QUIET,
+    border,
+    cell_text,
+    finish_cell,
+    flush,
+    gap,
+    grid,
+    label,
+    row_height,
+    rule,
+    shade,
+    tag_row,
+    together,
+    write,
+)
+from generator_service.templates.docx_sources.paper import ruled
+
+ACCENT, WHITE = "1D5C8A", "FFFFFF"
+COLUMNS = (
+    (76, "Position", "{{ item.name }}", "left"),
+    (24, "Quantity", "{{ item.qty|number }} {{ item.unit }}", "right"),
+    (32, "Price", "{{ item.price|price(currency) }}", "right"),
+    (38, "Amount", "{{ item.amount|money(currency) }}", "right"),
+)
+
+
+def build_offer() -> Document:
+    document = paper(10, ACCENT, (20, 20, 22, 22))
+    quote = document.styles["Quote"]
+    quote.font.italic, quote.font.color.rgb = True, RGBColor.from_string(QUIET)
+    quote.paragraph_format.space_before = Pt(8)
+    document.styles["Normal"].paragraph_format.space_after = Pt(4)
+    section = document.sections[0]
+    section.different_first_page_header_footer = True
+    head = write(section.header.paragraphs[0], "{{ seller.name }} · Offer {{ number }}", size=8, color=QUIET)
+    ruled(head, "bottom", "D5DAE1", 4, 4)
+    for footer in (section.footer.paragraphs[0], section.first_page_footer.paragraphs[0]):
+        write(footer, "{{ seller.name }} · {{ seller.web|link('https://' ~ seller.web) }}", size=7.5, color=QUIET)
+        numbered_pages(footer, ("Page", "of"), 170)
+    _opening(document)
+    _chapters(document)
+    _prices(document)
+    _terms(document)
+    return document
+
+
+def _opening(document: Document) -> None:
+    document.add_paragraph("{{ cover|image(width='170mm') }}").paragraph_format.space_after = Pt(10)
+    para(document, "{{ title }}", size=26, bold=True, color=ACCENT)
+    para(document, "Offer {{ number }} of {{ date|date }}, valid until {{ until|date }}", color=QUIET, after=10)
+    left, right = flush(grid(document, (85, 85))).rows[0].cells
+    for cell, who, title in ((left, "buyer", "For"), (right, "seller", "From")):
+        label(cell, title)
+        para(cell, f"{{{{ {who}.name }}}}", bold=True)
+        para(cell, f"{{{{ {who}.address }}}}", size=9)
+    gap(document, 12)
+    para(document, "{{ summary }}", after=8)  # rich text: bold, colours and links come with the data
+
+
+def _chapters(document: Document) -> None:
+    document.add_paragraph("{{ scope|markdown }}")
+    heading = document.add_paragraph("How it will look", "Heading 1")
+    heading.paragraph_format.keep_with_next = True
+    # Pictures two by two: a row of pictures, and a row of what they show.
+    table = flush(grid(document, (82, 6, 82), rows=4))
+    tag_row(table, 0, "for pair in pictures|batch(2)")
+    tag_row(table, 3, "endfor")
+    for cell, place in ((0, 0), (2, 1)):
+        together(cell_text(table.rows[1].cells[cell], f"{{{{ pair[{place}].file|image(width='82mm') }}}}"))
+        cell_text(table.rows[2].cells[cell], f"{{{{ pair[{place}].shows }}}}", size=8.5, color=QUIET)
+        table.rows[2].cells[cell].paragraphs[0].paragraph_format.space_after = Pt(8)
+    for index in (1, 2):
+        row_height(table, index, 12)
+
+
+def _prices(document: Document) -> None:
+    document.add_paragraph("What it costs", "Heading 1").paragraph_format.keep_with_next = True
+    table = grid(document, [width for width, *_ in COLUMNS], rows=2)
+    rule(table)
+    for cell, below, (_, title, text, side) in zip(*(row.cells for row in table.rows), COLUMNS, strict=True):
+        for one, words, look in (
+            (cell, title, {"bold": True, "color": WHITE, "size": 9}),
+            (below, text, {"size": 9.5}),
+        ):
+            together(cell_text(one, words, side, **look)).paragraph_format.space_after = Pt(0)
+        shade(cell, ACCENT)
+        finish_cell(cell)
+        finish_cell(below)
+    row_height(table, 0, 20, header=True)
+    row_height(table, 1, 21)
+    rows_of(table, "item in items")
+    total = table.add_row()  # type: ignore[no-untyped-call]
+    words, amount = total.cells[0].merge(total.cells[2]), total.cells[3]
+    for cell, text in (
+        (words, "Total without VAT"),
+        (amount, "{{ items|map(attribute='amount')|list|sum_of|money(currency) }}"),
+    ):
+        cell_text(cell, text, "right", bold=True).paragraph_format.space_after = Pt(0)
+        shade(cell, BAND)
+        border(cell, "top", ACCENT, 8)
+        finish_cell(cell)
+    row_height(table, len(table.rows) - 1, 23)
+
+
+def _terms(document: Document) -> None:
+    document.add_paragraph().add_run().add_break(WD_BREAK.PAGE)
+    document.add_paragraph("{{ terms }}")  # a Word document of its own: see terms.docx
+    gap(document, 16)
+    cells = flush(grid(document, (80, 10, 80))).rows[0].cells
+    for cell, title, name in (
+        (cells[0], "For {{ seller.name }}", "{{ seller.contact }}"),
+        (cells[2], "Accepted for {{ buyer.name }}", "Place, date, name"),
+    ):
+        together(cell_text(cell, title, bold=True))
+        together(para(cell, "_" * 34, before=30))
+        para(cell, name, size=8.5, color=QUIET)
+
+
+def build_terms() -> Document:
+    """The terms: an ordinary document that a lawyer keeps, with numbering of its own."""
+    document = paper(9.5, ACCENT)
+    numbering(document)
+    document.add_paragraph("Terms", "Heading 1")
+    for title, clauses in TERMS:
+        numbered(document.add_paragraph(title, "Heading 2"), 0)
+        for clause in clauses:
+            numbered(document.add_paragraph(clause, "List Paragraph"), 1).paragraph_format.space_after = Pt(3)
+    table = document.add_table(rows=0, cols=2, style="Table Grid")
+    for row in (
+        ("Milestone", "Share of the price"),
+        ("Order", "30 %"),
+        ("Delivery of the modules", "50 %"),
+        ("Acceptance", "20 %"),
+    ):
+        cells = table.add_row().cells
+        for cell, text in zip(cells, row, strict=True):
+            cell_text(cell, text, bold=row[0] == "Milestone", size=9)
+            cell.width = Mm(60)
+    return document
+
+
+TERMS = (
+    (
+        "Delivery",
+        (
+            "We deliver and mount within the time that the offer names, counted from the order in writing.",
+            "Scaffolding, skips and a crane are included. Power for tools is provided by the customer.",
+        ),
+    ),
+    (
+        "Acceptance and warranty",
+        (
+            "The plant is accepted jointly after a trial run of seven days.",
+            "We answer for our work for five years; the makers of modules and inverters for twenty-five and ten.",
+        ),
+    ),
+    (
+        "Payment",
+        (
+            "Invoices are due within fourteen days of their date.",
+            "The price is paid in three parts:",
+        ),
+    ),
+)
