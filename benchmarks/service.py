@@ -38,6 +38,10 @@ class Stack:
     ready_s: float
     base: str = f"http://127.0.0.1:{PORTS['API_PORT']}"
 
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(15)
+
     @property
     def memory_mb(self) -> float:
         """Proportional memory of all processes, in MiB: shared pages count once."""
@@ -45,10 +49,11 @@ class Stack:
         return sum(child.memory_full_info().pss for child in [parent, *parent.children(recursive=True)]) / 2**20
 
 
-def start(folder: Path) -> Stack:
+def start(folder: Path, **settings: object) -> Stack:
+    """Start `presswork up`; `settings` are variables without their prefix."""
     ready = folder / "ready.json"
     environment = {**os.environ, "PRESSWORK_READY_FILE": str(ready), "PRESSWORK_LOG_LEVEL": "warning"}
-    environment |= {f"PRESSWORK_{name}": str(port) for name, port in PORTS.items()}
+    environment |= {f"PRESSWORK_{name}": str(value) for name, value in {**PORTS, **settings}.items()}
     began = time.perf_counter()
     command = [sys.executable, "-m", "standalone", "up", "--data-dir", str(folder / "data")]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
@@ -199,8 +204,7 @@ def main() -> None:
         try:
             found = asyncio.run(measure(stack, documents))
         finally:
-            stack.process.send_signal(signal.SIGTERM)
-            stack.process.wait(15)
+            stack.stop()
     rounded = json.loads(json.dumps(found), parse_float=lambda text: round(float(text), 1))
     report = {"machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}", **rounded}
     RESULTS.mkdir(exist_ok=True)

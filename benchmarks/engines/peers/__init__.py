@@ -1,0 +1,1 @@
+"""How each contestant renders: in a process of its own, in its own runtime, as in normal use."""
