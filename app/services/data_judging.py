@@ -4,7 +4,7 @@ A given schema refuses. An inferred one refuses what is certain to fail (`x-cert
 unless the template's `validation` says strict, warn or off.
 """
 
-from app.services.data_schema import DataSchemas
+from app.services.data_schema import DataSchemas, TooLarge
 from contracts.documents import Warned
 from contracts.errors import Flaw, Invalid
 from contracts.templates import Validation
@@ -22,10 +22,16 @@ def judge(
     """Return what to warn of. `strict`: the document's own option, which lets no warning pass. Raises Invalid."""
     if validation == "off":
         return ()
-    if strict or validation == "strict" or (given and validation is None):
-        schemas.check(schema, data)
-        return ()
-    found = schemas.flaws(schema, data)
+    refuses = strict or validation == "strict" or (given and validation is None)
+    try:
+        if refuses:
+            schemas.check(schema, data)
+            return ()
+        found = schemas.flaws(schema, data)
+    except TooLarge as error:
+        if refuses:
+            raise Invalid.at("/data", str(error), error.code) from error
+        return (Warned(code=error.code, message=f"/data: {error}"),)
     certain = [flaw for flaw, is_certain in found if is_certain]
     if certain and not given and validation is None:
         raise Invalid(*certain)

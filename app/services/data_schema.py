@@ -11,7 +11,7 @@ from jsonschema_rs import ValidationError
 from pydantic_core import from_json, to_json
 
 from app.services.data_flaws import flaw_of, is_certain
-from app.services.schema_cost import known_ways, require_cheap
+from app.services.schema_cost import known_cost, require_cheap
 from contracts.errors import Flaw, Invalid
 from contracts.notation import is_amount, is_date_or_text, is_rate
 
@@ -22,8 +22,18 @@ LISTED = 20
 #: The validator collects all errors before it gives one (13 µs each, more where many ways of a schema lead to a value):
 #: in larger data only the first is named.
 SEARCHED = 10_000
+#: Checks of all values together, 11 ns each; states of patterns for all characters, 10 ns; bytes that all errors copy.
+MOST_CHECKS, MOST_STATES, MOST_COPIED = 50_000_000, 100_000_000, 100_000_000
 #: Compiled schemas that are kept.
 KEPT = 256
+
+
+class TooLarge(Exception):
+    """The data are too large for all of their flaws to be found. `code`: what a refusal says."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class DataSchemas:
@@ -33,11 +43,11 @@ class DataSchemas:
         self._compiled = lru_cache(maxsize=KEPT)(DataSchema)
 
     def check(self, schema: dict[str, object], data: dict[str, object]) -> None:
-        """Check data against a schema. Raises Invalid, or ValueError if the schema is none."""
+        """Check data against a schema. Raises Invalid, TooLarge, or ValueError if the schema is none."""
         self._compiled(to_json(schema)).check(data)
 
     def flaws(self, schema: dict[str, object], data: dict[str, object]) -> list[tuple[Flaw, bool]]:
-        """Return the first violations, each with whether the schema says that it is certain to fail."""
+        """Return the first violations, each with whether the schema calls it certain to fail. Raises TooLarge."""
         return self._compiled(to_json(schema)).flaws(data)
 
     def compile(self, schema: dict[str, object]) -> None:
@@ -51,7 +61,8 @@ class DataSchema:
 
     def __init__(self, text: bytes) -> None:
         self._schema: object = from_json(text)
-        self._ways = known_ways(self._schema)
+        self._cost = known_cost(self._schema)
+        self._branches = b'"anyOf"' in text or b'"oneOf"' in text
         self._validator = jsonschema_rs.Draft202012Validator(
             text.decode(),
             formats=FORMATS,
@@ -75,10 +86,24 @@ class DataSchema:
         return [(flaw_of(error, self._schema, data), is_certain(error, self._schema)) for error in found[:LISTED]]
 
     def _found(self, data: dict[str, object]) -> list[ValidationError]:
+        """Return the first violations, all of them if they are few. Raises TooLarge."""
+        self._require_judgeable(data)
         if self._validator.is_valid(data):
             return []
-        searched = SEARCHED // self._ways
-        return self._first(data) if _left(data, searched) < 0 else list(self._validator.iter_errors(data))
+        if self._cost.checks * len(to_json(data)) <= MOST_COPIED:
+            searched = SEARCHED // self._cost.ways
+            return self._first(data) if _left(data, searched) < 0 else list(self._validator.iter_errors(data))
+        if self._branches:  # each branch keeps a copy of what it refused
+            raise TooLarge("data_invalid", "The data do not fit the template's schema, and are too large to say where.")
+        return self._first(data)
+
+    def _require_judgeable(self, data: dict[str, object]) -> None:
+        """Raise TooLarge for what would keep everybody waiting. Schemas of usual size judge 1 MiB of anything."""
+        cost = self._cost
+        if cost.checks > 100 and _left(data, MOST_CHECKS // cost.checks) < 0:
+            raise TooLarge("too_large", "The data have too many values to be judged by the template's schema.")
+        if cost.states > 100 and len(to_json(data)) * cost.states > MOST_STATES:
+            raise TooLarge("too_large", "The data have too much text for the patterns of the template's schema.")
 
     def _first(self, data: dict[str, object]) -> list[ValidationError]:
         try:
