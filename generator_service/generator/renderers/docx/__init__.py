@@ -1,7 +1,8 @@
 """DOCX: docxtpl's tag dialect, compiled once per template and rendered by MiniJinja; values are JSON, always escaped.
 
 archive = the container, parts = XML to template source, tags = the dialect, values = the data, filters = what
-templates can call (tables, charts and lines in whole), passes = MiniJinja, template = the compiled whole.
+templates can call (tables, charts and lines in whole), passes = MiniJinja, plain = templates that can do without,
+template = the compiled whole.
 What is more than text (inserts) is put in afterwards: expand, with richtext, images, qr, links, markdown and subdocs,
 each adding to the package through additions. safety = nothing in a document calls out.
 """
@@ -13,7 +14,7 @@ from generator.renderers.docx.filters import filters
 from generator.renderers.docx.inserts import Inserts
 from generator.renderers.docx.output import with_pages
 from generator.renderers.docx.template import CompiledDocx
-from generator.renderers.docx.values import values_of
+from generator.renderers.docx.values import Values
 from generator.renderers.formatting import Locale, locale_for
 from generator.renderers.port import Rendered, RenderRequest
 
@@ -39,7 +40,7 @@ class DocxRenderer:
         """Render one document. Raises DocumentFailed with part, paragraph (as `line`), tag and data path."""
         template = self._template(source, request)
         self._inserts.begin(request.assets)
-        values = values_of(request, self._inserts)
+        values = Values(request, self._inserts)
         changed, warnings = template.render(values, missing="error" if request.strict else request.missing)
         if request.extra_pages:
             changed[template.main] = with_pages(template.main_part(changed), request.extra_pages)

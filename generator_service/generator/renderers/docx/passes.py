@@ -97,13 +97,10 @@ class Pass:
             raise self._located(part, error, values.data) from error
         except Exception as error:  # of a filter, which is Python and says nothing of the place
             raise self._traced(part, values, error) from error
-        if part.repeats_drawings:
-            text = renumbered(text)
-        if "\a" in text:
-            text = text.replace("\a", self._inserts.put(Insert("break", {})))
-        if OPEN in text:  # in the str: in its bytes the same takes a hundred times longer
+        content, marked = completed(part, text, self._inserts)
+        if marked:
             self.marked.add(part.name)
-        return finished(text, guard_tables=part.guard_tables)
+        return content
 
     def refuse_missing(self, values: Values) -> None:
         """Raise DocumentFailed data_missing for the first value that was left blank."""
@@ -169,6 +166,16 @@ class Pass:
             return DocumentFailed(error.error.model_copy(update=known))
         path = data_path(tag) if tag else None
         return failed("template_error", f"A filter cannot use its value: {error}.", **where, data_path=path)
+
+
+def completed(part: Part, text: str, inserts: Inserts) -> tuple[bytes, bool]:
+    """Finish a part as rendered; return its bytes, and whether it holds marks of inserts."""
+    if part.repeats_drawings:
+        text = renumbered(text)
+    if "\a" in text:
+        text = text.replace("\a", inserts.put(Insert("break", {})))
+    marked = OPEN in text  # in the str: in its bytes the same takes a hundred times longer
+    return finished(text, guard_tables=part.guard_tables), marked
 
 
 def _where(part: Part, tag: Tag | None) -> dict[str, str | int | bool | None]:

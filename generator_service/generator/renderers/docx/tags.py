@@ -203,6 +203,11 @@ def names_in(code: str) -> set[str]:
     return set(_NAME.findall(_TEXT.sub("", code))) - _NOT_DATA
 
 
+def is_data(name: str) -> bool:
+    """Tell whether a name may stand for data, and not for something of the language."""
+    return name not in _NOT_DATA
+
+
 def loops_after(tag: Tag, stack: list[dict[str, str]]) -> None:
     """Follow `for` and `endfor`: `stack` holds the loop variables of each open loop, resolved to data paths."""
     if tag.keyword == "endfor" and stack:

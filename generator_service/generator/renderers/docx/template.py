@@ -1,6 +1,7 @@
 """A DOCX template compiled once: its parts as MiniJinja templates, everything else as bytes to copy."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from lxml import etree
 
@@ -14,6 +15,7 @@ from generator.renderers.docx.inserts import Inserts
 from generator.renderers.docx.parts import compile_part
 from generator.renderers.docx.passes import Filters, Manner, Pass
 from generator.renderers.docx.place import Place
+from generator.renderers.docx.plain import NotPlain, plain_data, plain_or_none
 from generator.renderers.docx.safety import (
     fields_with_tags,
     refuse_unsafe_links,
@@ -71,6 +73,7 @@ class CompiledDocx:
         self._parts = [part for part in parts if part is not None]
         kept = {name: part for name, part in contents.items() if name.endswith(_ADDED_TO)}
         self._package = Package(self.main, kept, frozenset(contents))
+        self._plain = plain_or_none(self._parts)
         self._passes: dict[Manner, Pass] = {"strict": self._new_pass("strict")}
 
     def _new_pass(self, manner: Manner) -> Pass:
@@ -90,6 +93,9 @@ class CompiledDocx:
         return self._with_inserts(changed, marked), warnings
 
     def _rendered(self, values: Values, missing: Missing) -> tuple[dict[str, bytes], set[str], tuple[Warned, ...]]:
+        if self._plain and (data := plain_data(values.content)) is not None:
+            with suppress(NotPlain):
+                return *self._plain.render(data, self._inserts), ()
         if not values.nulls:
             strict = self._passes["strict"]
             try:

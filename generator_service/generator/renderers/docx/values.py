@@ -5,7 +5,7 @@ Passed as Python dicts they would show their methods: a missing `items` would be
 
 import json
 import re
-from dataclasses import dataclass
+from functools import cached_property
 from typing import NoReturn
 
 from generator.renderers.docx.inserts import LIKELY, Inserts
@@ -20,42 +20,56 @@ _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _STRING_OR_NULL = re.compile(r'"(?:[^"\\]|\\.)*"|\bnull\b')
 
 
-@dataclass(frozen=True)
 class Values:
-    """The data: parsed (for hints) and as the source of a template that defines it. `nulls`: it has JSON nulls."""
+    """The data of one document, read as MiniJinja needs it when it is first asked for.
 
-    data: dict[str, object]
-    source: str
-    nulls: bool
-
-
-def values_of(request: RenderRequest, inserts: Inserts) -> Values:
-    """Read a request's data; what is more than text leaves its mark there and goes to `inserts`.
-
-    Raises DocumentFailed template_error if it is not a JSON object.
+    What is more than text leaves its mark there and goes to `inserts`.
     """
-    try:
-        data = json.loads(request.data, parse_constant=_refuse_constant)
-        text = request.data.decode()
-    except ValueError as error:
-        raise failed("template_error", f"The data is not JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise failed("template_error", "The data must be a JSON object.")
-    if _LONE_SURROGATE.search(request.data):
-        text = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
-        data = json.loads(text)
-    if b"$" in request.data and LIKELY.search(request.data):
-        text = json.dumps(inserts.taken(data), ensure_ascii=False)
-    nulls = "null" in text
-    if nulls:
-        text = _STRING_OR_NULL.sub(lambda found: "none" if found.group() == "null" else found.group(), text)
-    own = {
-        "locale": request.locale or "en",
-        "timezone": request.timezone or "UTC",
-        "today": local_moment(request).date().isoformat(),
-    }
-    source = f"{{% set {DATA} = {text} %}}{{% set {OWN} = {json.dumps(own)} %}}"
-    return Values(data, source, nulls)
+
+    def __init__(self, request: RenderRequest, inserts: Inserts) -> None:
+        self._request, self._inserts = request, inserts
+        self.content = request.data
+
+    @cached_property
+    def _read(self) -> tuple[dict[str, object], str]:
+        """Return the data and their JSON without lone surrogates. Raises DocumentFailed if it is no JSON object."""
+        content = self.content
+        try:
+            data = json.loads(content, parse_constant=_refuse_constant)
+            text = content.decode()
+        except ValueError as error:
+            raise failed("template_error", f"The data is not JSON: {error}") from error
+        if not isinstance(data, dict):
+            raise failed("template_error", "The data must be a JSON object.")
+        if _LONE_SURROGATE.search(content):
+            text = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
+            data = json.loads(text)
+        if b"$" in content and LIKELY.search(content):
+            text = json.dumps(self._inserts.taken(data), ensure_ascii=False)
+        return data, text
+
+    @property
+    def data(self) -> dict[str, object]:
+        """The data as parsed, for hints. Raises DocumentFailed template_error if it is not a JSON object."""
+        return self._read[0]
+
+    @property
+    def nulls(self) -> bool:
+        """Whether the data has JSON nulls (or their word in a text). Raises as `data` does."""
+        return "null" in self._read[1]
+
+    @cached_property
+    def source(self) -> str:
+        """The source of a template that defines the data. Raises as `data` does."""
+        text = self._read[1]
+        if self.nulls:
+            text = _STRING_OR_NULL.sub(lambda found: "none" if found.group() == "null" else found.group(), text)
+        own = {
+            "locale": self._request.locale or "en",
+            "timezone": self._request.timezone or "UTC",
+            "today": local_moment(self._request).date().isoformat(),
+        }
+        return f"{{% set {DATA} = {text} %}}{{% set {OWN} = {json.dumps(own)} %}}"
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -1,0 +1,233 @@
+"""Templates whose tags only print, loop over and ask for what the data has: rendered without MiniJinja, whose reading
+of the data takes longer than everything else together.
+
+All or nothing: a filter, an expression, a missing value, a null that is printed, and MiniJinja renders the document.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Protocol, cast
+
+from pydantic_core import from_json
+
+from generator.renderers.docx.inserts import LIKELY, Inserts
+from generator.renderers.docx.parts import Part
+from generator.renderers.docx.passes import completed
+from generator.renderers.docx.tags import Tag, is_data
+from generator.renderers.docx.values import OWN_NAMES
+
+#: Rows that all loops of a part may have together; MiniJinja's fuel is for more.
+_MOST_ROWS = 1_000_000
+_PATH = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
+_PRINTED = re.compile(_PATH, re.ASCII)
+_FOR = re.compile(rf"for\s+(?P<name>[A-Za-z_]\w*)\s+in\s+(?P<path>{_PATH})", re.ASCII)
+_IF = re.compile(rf"if\s+(?P<path>{_PATH})", re.ASCII)
+#: JSON's escapes of controls and of what XML escapes.
+_ESCAPES = re.compile(rb"\\u00[0-3]")
+#: What prints alike in Python and MiniJinja (`bool` does not), and numbers with decimals that do.
+_PRINTABLE = frozenset({str, int})
+_SMALLEST, _LARGEST = 1e-4, 1e16
+
+Path = tuple[str, ...]
+Scope = dict[str, object]
+
+
+class NotPlain(Exception):
+    """The template or the data needs MiniJinja."""
+
+
+@dataclass
+class _Run:
+    """A render under way."""
+
+    pieces: list[str] = field(default_factory=list)
+    rows: int = _MOST_ROWS
+
+
+class _Step(Protocol):
+    def write(self, scope: Scope, run: _Run) -> None: ...
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Text with values: a %-format, and what reads its values from the names in force."""
+
+    text: str
+    read: Callable[[Scope], tuple[object, ...]]
+
+    def write(self, scope: Scope, run: _Run) -> None:
+        values = self.read(scope)
+        if not _PRINTABLE.issuperset(map(type, values)):
+            values = tuple(map(_printed, values))
+        run.pieces.append(self.text % values)
+
+
+def _printed(value: object) -> object:
+    if type(value) in _PRINTABLE or (type(value) is float and (not value or _SMALLEST <= abs(value) < _LARGEST)):
+        return value
+    raise NotPlain
+
+
+@dataclass(frozen=True)
+class _Loop:
+    name: str
+    path: Path
+    body: tuple[_Step, ...]
+
+    def write(self, scope: Scope, run: _Run) -> None:
+        rows = _value(scope, self.path)
+        if not isinstance(rows, list):
+            raise NotPlain
+        run.rows -= len(rows)
+        if run.rows < 0:
+            raise NotPlain
+        within = dict(scope)
+        for row in rows:
+            within[self.name] = row
+            for step in self.body:
+                step.write(within, run)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    path: Path
+    body: tuple[_Step, ...]
+    otherwise: tuple[_Step, ...]
+
+    def write(self, scope: Scope, run: _Run) -> None:
+        for step in self.body if _value(scope, self.path) else self.otherwise:
+            step.write(scope, run)
+
+
+class Plain:
+    """All parts of a template as steps. Raises NotPlain if one of them has other tags than plain ones."""
+
+    def __init__(self, parts: list[Part]) -> None:
+        self._parts = [(part, _Compiler(part).block()[0]) for part in parts]
+
+    def render(self, data: Scope, inserts: Inserts) -> tuple[dict[str, bytes], set[str]]:
+        """Return the parts for data as `plain_data` reads it, and which hold marks of inserts. Raises NotPlain."""
+        texts = [(part, _text(steps, data)) for part, steps in self._parts]
+        made = {part.name: completed(part, text, inserts) for part, text in texts}
+        return {name: content for name, (content, _) in made.items()}, {name for name in made if made[name][1]}
+
+
+def _text(steps: tuple[_Step, ...], data: Scope) -> str:
+    run = _Run()
+    try:
+        for step in steps:
+            step.write(data, run)
+    except (KeyError, TypeError, IndexError) as missing:
+        raise NotPlain from missing
+    return "".join(run.pieces)
+
+
+def plain_or_none(parts: list[Part]) -> Plain | None:
+    """Return the parts as steps, None if one of them is not plain."""
+    try:
+        return Plain(parts)
+    except NotPlain:
+        return None
+
+
+def plain_data(content: bytes) -> Scope | None:
+    """Read JSON with its texts escaped for XML; None if it needs a closer look."""
+    if (b"\\" in content and _ESCAPES.search(content)) or (b"$" in content and LIKELY.search(content)):
+        return None
+    escaped = content.replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")
+    try:
+        data = from_json(escaped, allow_inf_nan=False)
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) else None
+
+
+class _Compiler:
+    def __init__(self, part: Part) -> None:
+        self._tags = part.tags
+        self._pieces: Iterator[str | int] = iter(part.pieces)
+        self._in_markup = False
+
+    def block(self, *ends: str) -> tuple[tuple[_Step, ...], str]:
+        """Compile up to one of the statements `ends`, or to the end of the part; return which one ended it."""
+        steps: list[_Step] = []
+        text, paths = "", list[Path]()
+        for piece in self._pieces:
+            if isinstance(piece, str):
+                text += self._literal(piece)
+                continue
+            tag = self._tags[piece]
+            if tag.kind != "%":
+                text += self._printed(tag, paths)
+                continue
+            if self._in_markup or tag.trim_before or tag.trim_after:
+                raise NotPlain
+            steps += _line(text, paths)
+            text, paths = "", []
+            if tag.keyword in ends and tag.code == tag.keyword:
+                return tuple(steps), tag.keyword
+            steps.append(self._statement(tag))
+        if ends:
+            raise NotPlain
+        return (*steps, *_line(text, paths)), ""
+
+    def _literal(self, text: str) -> str:
+        opened, closed = text.rfind("<"), text.rfind(">")
+        if opened != closed:
+            self._in_markup = opened > closed
+        return text.replace("%", "%%")
+
+    def _printed(self, tag: Tag, paths: list[Path]) -> str:
+        """Take up a tag that prints. In an attribute quotes would want escapes that texts need not have."""
+        if self._in_markup:
+            raise NotPlain
+        if tag.kind == "{":
+            paths.append(_path(tag.code))
+            return "%s"
+        if tag.kind == "#":
+            return ""
+        return tag.code.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("%", "%%")
+
+    def _statement(self, tag: Tag) -> _Step:
+        loop, choice = _FOR.fullmatch(tag.code), _IF.fullmatch(tag.code)
+        if loop and is_data(loop["name"]):
+            body, _ = self.block("endfor")
+            return _Loop(loop["name"], _path(loop["path"]), body)
+        if choice:
+            body, end = self.block("else", "endif")
+            otherwise, _ = self.block("endif") if end == "else" else ((), "")
+            return _Choice(_path(choice["path"]), body, otherwise)
+        raise NotPlain
+
+
+def _path(code: str) -> Path:
+    names = tuple(code.split("."))
+    if not _PRINTED.fullmatch(code) or not is_data(names[0]) or names[0] in ("data", *OWN_NAMES):
+        raise NotPlain
+    return names
+
+
+def _line(text: str, paths: list[Path]) -> list[_Step]:
+    """Write a line's step; the fields of one object, as in a table's row, are read at once."""
+    holders = {path[:-1] for path in paths}
+    if len(paths) > 1 and len(holders) == 1 and len(holder := holders.pop()) == 1:
+        return [_Line(text, _fields(holder[0], tuple(path[-1] for path in paths)))]
+    return [_Line(text, _values(tuple(paths)))] if text else []
+
+
+def _fields(holder: str, names: tuple[str, ...]) -> Callable[[Scope], tuple[object, ...]]:
+    get = cast(Callable[[object], tuple[object, ...]], itemgetter(*names))
+    return lambda scope: get(scope[holder])
+
+
+def _values(paths: tuple[Path, ...]) -> Callable[[Scope], tuple[object, ...]]:
+    return lambda scope: tuple([_value(scope, path) for path in paths])
+
+
+def _value(scope: Scope, path: Path) -> object:
+    value: object = scope
+    for name in path:
+        value = value[name]  # type: ignore[index]  # what is no object raises what is caught
+    return value
