@@ -22,7 +22,7 @@ from generator_service.templates.docx_sources.paper import ruled
 ACCENT, WHITE = "7A3B0C", "FFFFFF"
 #: In mm; the middle three are `{%tc for level in levels %}`, a column, `{%tc endfor %}`: one column for each level.
 WIDTHS = (25, 76, 17, 17, 17, 18)
-GROUP = "{% colspan 4 + levels|length %}{% cellbg 'F6EBDD' %}"
+GROUP = "{% colspan 3 + levels|length %}{% cellbg 'F6EBDD' %}"
 #: A cell has one colour, which may be an expression.
 STOCK = (
     "{% cellbg 'DDF0E0' if item.stock == 'yes' else 'FFF3C4' if item.stock == 'low' else 'F7D9D5' %}"
