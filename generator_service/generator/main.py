@@ -36,6 +36,7 @@ from generator.bundles import Bundles, register
 from generator.delivery import DEFAULT_SCHEDULE, Attempter, Deliverer, Dialer, Schedule
 from generator.delivery.loop import DeliverLimits
 from generator.gauges import QueueGauges
+from generator.guests import GuestPool
 from generator.loops import Loop, Loops
 from generator.maintenance.heartbeat import Heartbeat, RenderProcess
 from generator.maintenance.pruner import Pruner, PrunerMetrics
@@ -49,6 +50,7 @@ from generator.sandbox import RenderPool, SandboxLimits
 from generator.settings import GeneratorSettings
 from generator.shipped import load_shipped
 from generator.shipper import Shipper, ShipperSettings
+from generator.turnstile import Turnstile
 from generator.workbench import AskMetrics, WorkbenchServer
 from generator.worker import Worker, WorkerSettings
 from generator.worker_metrics import WorkerMetrics
@@ -86,6 +88,8 @@ class Generator:
         self.accounts = Accounts(self.scripts)
         self.history = HistoryRepository(self.clickhouse)
         self.pool = RenderPool(sandbox_limits(settings))
+        self.turnstile = Turnstile()
+        self.guests = GuestPool(self.pool, self.turnstile)
         self.worker = self._worker()
         self.workbench = self._workbench()
         self.deliveries = Deliveries(self.scripts)
@@ -99,11 +103,12 @@ class Generator:
     def _worker(self) -> Worker:
         worker_settings = WorkerSettings(self.name, self.settings.retry_delay_s, self.settings.drain_s)
         metrics = WorkerMetrics(self.metrics.registry)
-        return Worker(self.queue, self.pool, self.blobs, Bundles(self.blobs), worker_settings, metrics)
+        bundles = Bundles(self.blobs)
+        return Worker(self.queue, self.pool, self.blobs, bundles, worker_settings, metrics, self.turnstile)
 
     def _workbench(self) -> WorkbenchServer:
         metrics = AskMetrics(self.metrics.registry)
-        return WorkbenchServer(Asks(self.scripts), self.pool, self.blobs, metrics, drain_s=self.settings.drain_s)
+        return WorkbenchServer(Asks(self.scripts), self.guests, self.blobs, metrics, drain_s=self.settings.drain_s)
 
     def _deliverer(self) -> Deliverer:
         settings = self.settings

@@ -1,7 +1,8 @@
 """The generator's end of the workbench: takes asks of the User API, renders or checks at once, and answers.
 
 It works beside the worker in the same render processes: at most half of them are asked for, and one user gets at most
-half of those while others might come. Nothing is lost if this process dies: the asker hears of it and asks again.
+half of those while others might come. While a document must be alone no ask is taken. Nothing is lost if this process
+dies: the asker hears of it and asks again.
 """
 
 import asyncio
@@ -18,14 +19,14 @@ from backends.shutdown import first
 from backends.workbench import CHECK_S
 from contracts.assets import digests
 from contracts.documents import CONTENT_TYPES, Warned
-from contracts.errors import DocumentError, DocumentFailed, TransientError
+from contracts.errors import DocumentError, DocumentFailed, NoGenerator, TransientError
 from contracts.ids import now_ms
 from contracts.templates import TemplateBundle
 from contracts.workbench import Answer, CheckAsk, RenderAsk, Rendering, Verdict
 from generator.bundles import Bundles
 from generator.failures import described
+from generator.guests import GuestPool
 from generator.renderers.port import RenderRequest
-from generator.sandbox import RenderPool
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +52,7 @@ class WorkbenchServer:
     """Serves asks until it is stopped. Use from one event loop."""
 
     def __init__(
-        self, asks: Asks, pool: RenderPool, blobs: BlobStore, metrics: AskMetrics, *, drain_s: float = 25
+        self, asks: Asks, pool: GuestPool, blobs: BlobStore, metrics: AskMetrics, *, drain_s: float = 25
     ) -> None:
         self._asks = asks
         self._pool = pool
@@ -69,7 +70,7 @@ class WorkbenchServer:
         waiting: asyncio.Task[None] | None = None
         try:
             while not stop.is_set():
-                if len(self._running) < self._at_once and await self._took():
+                if len(self._running) < self._at_once and not self._pool.shut and await self._took():
                     continue
                 if waiting is None or waiting.done():
                     waiting = asyncio.create_task(self._wait())
@@ -159,6 +160,8 @@ class WorkbenchServer:
             if isinstance(ask, CheckAsk):
                 return Answer(verdict=await self._checked(ask))
             return Answer(rendering=await self._rendered(ask))
+        except NoGenerator:
+            raise
         except Exception as error:
             return Answer(error=described(error))
 

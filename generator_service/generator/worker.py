@@ -78,6 +78,7 @@ class Worker:
         bundles: Bundles,
         settings: WorkerSettings,
         metrics: WorkerMetrics,
+        turnstile: Turnstile | None = None,
     ) -> None:
         self._queue = queue
         self._pool = pool
@@ -88,7 +89,7 @@ class Worker:
         self._started: GroupCommit[tuple[UUID, int], Outcome] = GroupCommit(queue.start)
         self._completed: GroupCommit[Completion, Outcome] = GroupCommit(queue.complete)
         self._failed: GroupCommit[Failure, Outcome] = GroupCommit(queue.fail)
-        self._turnstile = Turnstile()
+        self._turnstile = turnstile or Turnstile()
         self._processes = asyncio.Semaphore(pool.size * STARTED_PER_PROCESS)
         self._running: dict[tuple[UUID, int], asyncio.Task[None]] = {}
         self._begun: set[tuple[UUID, int]] = set()

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from backends.asks import Asks
 from contracts.fonts import font_use_key
 from generator.bundles import Bundles
+from generator.guests import GuestPool
 from generator.sandbox import RenderPool, SandboxLimits
 from generator.workbench import AskMetrics, WorkbenchServer
 from generator.worker import Worker, WorkerSettings
@@ -27,7 +28,7 @@ BODY: dict[str, object] = {"source": {"engine": "typst", "content": '#set text(f
 async def generator(api: Api) -> AsyncIterator[None]:
     pool, stop, metrics = RenderPool(SandboxLimits(workers=1, spare=0)), asyncio.Event(), CollectorRegistry()
     await pool.start()
-    server = WorkbenchServer(Asks(api.scripts), pool, api.blobs, AskMetrics(metrics), drain_s=1)
+    server = WorkbenchServer(Asks(api.scripts), GuestPool(pool), api.blobs, AskMetrics(metrics), drain_s=1)
     settings, bundles = WorkerSettings("w", drain_s=1), Bundles(api.blobs)
     worker = Worker(api.queue, pool, api.blobs, bundles, settings, WorkerMetrics(metrics))
     running = asyncio.gather(server.run(stop, asyncio.Event()), worker.run(stop))

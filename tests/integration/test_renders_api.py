@@ -18,6 +18,7 @@ from backends.asks import Asks
 from contracts.assets import asset_key, owner_key, use_key
 from contracts.documents import Warned
 from generator.bundles import Bundles
+from generator.guests import GuestPool
 from generator.sandbox import RenderPool, SandboxLimits
 from generator.workbench import AskMetrics, WorkbenchServer
 from generator.worker import Worker, WorkerSettings
@@ -44,7 +45,7 @@ async def generator(api: Api) -> AsyncIterator[RenderPool]:
     """A generator's workbench with real render processes."""
     pool, stop = RenderPool(SandboxLimits(workers=1, spare=0)), asyncio.Event()
     await pool.start()
-    server = WorkbenchServer(Asks(api.scripts), pool, api.blobs, AskMetrics(CollectorRegistry()), drain_s=1)
+    server = WorkbenchServer(Asks(api.scripts), GuestPool(pool), api.blobs, AskMetrics(CollectorRegistry()), drain_s=1)
     serving = asyncio.create_task(server.run(stop, asyncio.Event()))
     yield pool
     stop.set()

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from backends.asks import Asks
 from contracts.templates import TemplateBundle, bundle_key
+from generator.guests import GuestPool
 from generator.renderers.registry import FONTS
 from generator.sandbox import RenderPool, SandboxLimits
 from generator.workbench import AskMetrics, WorkbenchServer
@@ -26,7 +27,7 @@ SOURCE = '#set text(font: "Brandish")\n= #json("data.json").name\n#image(json("d
 async def generator(api: Api) -> AsyncIterator[None]:
     pool, stop = RenderPool(SandboxLimits(workers=1, spare=0)), asyncio.Event()
     await pool.start()
-    server = WorkbenchServer(Asks(api.scripts), pool, api.blobs, AskMetrics(CollectorRegistry()), drain_s=1)
+    server = WorkbenchServer(Asks(api.scripts), GuestPool(pool), api.blobs, AskMetrics(CollectorRegistry()), drain_s=1)
     serving = asyncio.create_task(server.run(stop, asyncio.Event()))
     yield
     stop.set()

@@ -26,6 +26,7 @@ from contracts.errors import BlobUnavailable, DocumentFailed, NoGenerator
 from contracts.ids import new_id
 from contracts.jobs import GenerationJob, InlineSource, JobOptions
 from contracts.templates import TemplateBundle, TemplateManifest, TemplateSource
+from generator.guests import GuestPool
 from generator.renderers.port import Rendered, RenderRequest
 from generator.sandbox import RenderPool, SandboxLimits
 from generator.workbench import AskMetrics, WorkbenchServer
@@ -40,6 +41,7 @@ from backends.asks import Asks
 from backends.blobs import FileBlobStore
 from backends.redis import connect_redis
 from backends.scripts import Scripts
+from generator.guests import GuestPool
 from generator.renderers.port import Rendered, RenderRequest
 from generator.sandbox import RenderPool, SandboxLimits
 from generator.workbench import AskMetrics, WorkbenchServer
@@ -49,7 +51,8 @@ async def main():
     await pool.start()
     asks, blobs = Asks(Scripts(connect_redis(sys.argv[1]))), FileBlobStore(Path(sys.argv[2]))
     print("ready", flush=True)
-    await WorkbenchServer(asks, pool, blobs, AskMetrics(CollectorRegistry())).run(asyncio.Event(), asyncio.Event())
+    server = WorkbenchServer(asks, GuestPool(pool), blobs, AskMetrics(CollectorRegistry()))
+    await server.run(asyncio.Event(), asyncio.Event())
 
 asyncio.run(main())
 """
@@ -67,7 +70,9 @@ class Stage:
     async def open(self) -> None:
         """Let a generator serve."""
         await self.pool.start()
-        server = WorkbenchServer(self.asks, self.pool, self.blobs, AskMetrics(CollectorRegistry()), drain_s=5)
+        server = WorkbenchServer(
+            self.asks, GuestPool(self.pool), self.blobs, AskMetrics(CollectorRegistry()), drain_s=5
+        )
         self.serving = asyncio.create_task(server.run(self.stop, asyncio.Event()))
 
     async def bundle(self, *sources: tuple[str, str, bytes]) -> str:
@@ -248,7 +253,7 @@ class SlowPool:
 async def test_one_user_takes_neither_all_processes_nor_all_turns(stage: Stage) -> None:
     pool, stop = SlowPool(), asyncio.Event()
     metrics = AskMetrics(CollectorRegistry())
-    server = WorkbenchServer(stage.asks, cast(RenderPool, pool), stage.blobs, metrics, drain_s=0)
+    server = WorkbenchServer(stage.asks, GuestPool(cast(RenderPool, pool)), stage.blobs, metrics, drain_s=0)
     serving = asyncio.create_task(server.run(stop, asyncio.Event()))
     greedy, modest = new_id(), new_id()
     jobs = [inline("= Hi").model_copy(update={"user_id": greedy, "locale": "greedy"})] * 5
@@ -278,7 +283,11 @@ async def test_a_blob_store_that_is_away_is_a_503(stage: Stage) -> None:
             raise BlobUnavailable()
 
     server = WorkbenchServer(
-        stage.asks, cast(RenderPool, pool), Away(stage.blobs.root), AskMetrics(CollectorRegistry()), drain_s=0
+        stage.asks,
+        GuestPool(cast(RenderPool, pool)),
+        Away(stage.blobs.root),
+        AskMetrics(CollectorRegistry()),
+        drain_s=0,
     )
     serving = asyncio.create_task(server.run(stop, asyncio.Event()))
     with pytest.raises(BlobUnavailable):

@@ -37,8 +37,8 @@ class Panel:
         self.max_form_bytes = MAX_FORM_BYTES
         self.board = StatusBoard(generator, self._api_alive)
         self.templates = TemplateStore(generator.scripts)
-        self.pictures = TemplatePictures(generator.blobs, generator.pool)
-        self.previews = Previews(generator.pool)
+        self.pictures = TemplatePictures(generator.blobs, generator.guests)
+        self.previews = Previews(generator.guests)
         self.sessions = Sessions(
             generator.scripts,
             generator.accounts,

@@ -15,9 +15,9 @@ from backends.blobs import BlobStore
 from contracts.assets import digests
 from contracts.errors import DocumentFailed
 from contracts.templates import TemplateHead, TemplateVersion
+from generator.admin.previews import Pool
 from generator.bundles import Bundles
 from generator.renderers.port import Rendered, RenderRequest, failed
-from generator.sandbox import RenderPool
 
 #: Page 1 comes from the engine itself; further pages are drawn from the sample's PDF.
 PICTURE, PAGES = "png", "pdf"
@@ -34,7 +34,7 @@ _SIZE_AT, _SIZE_END = 16, 24
 class TemplatePictures:
     """Raises BlobUnavailable from every method when the blob store does not work."""
 
-    def __init__(self, blobs: BlobStore, pool: RenderPool) -> None:
+    def __init__(self, blobs: BlobStore, pool: Pool) -> None:
         self._blobs = blobs
         self._pool = pool
         self._bundles = Bundles(blobs)
