@@ -11,10 +11,13 @@ import pypdf
 import pytest
 from docx.document import Document
 from docx.enum.section import WD_SECTION
+from docx.oxml.ns import qn
 from docx.shared import Mm
 
 from generator.core import Engines
+from tests import shipped_templates as shipped
 from tests.docxtpl_corpus.test_corpus import CASES, rendered
+from tests.shipped_templates import SHIPPED
 from tests.unit.docx_files import render, template
 from tests.unit.pictures import data_uri, picture
 
@@ -45,9 +48,9 @@ def opened(folder: Path, **files: bytes) -> dict[str, str]:
     command = [str(OFFICE), "--headless", f"-env:UserInstallation=file://{folder}/profile", "--convert-to", "pdf"]
     names = [str(folder / f"{name}.docx") for name in files]
     subprocess.run([*command, "--outdir", str(folder), *names], check=True, capture_output=True, timeout=100)
-    return {
-        name: "\n".join(page.extract_text() for page in pypdf.PdfReader(folder / f"{name}.pdf").pages) for name in files
-    }
+    read = {name: pypdf.PdfReader(folder / f"{name}.pdf") for name in files}
+    assert [name for name, pdf in read.items() if not pdf.pages] == []
+    return {name: "\n".join(page.extract_text() for page in pdf.pages) for name, pdf in read.items()}
 
 
 def everything(document: Document) -> None:
@@ -121,3 +124,17 @@ def test_libreoffice_opens_every_document_of_the_corpus(engines: Engines, tmp_pa
         for text in case.texts:
             for word in (one for one in text.split() if max(one) <= LAST_LETTER):
                 assert word[:8] in shown[case.script].replace("\u00a0", " "), (case.script, word)
+
+
+def test_libreoffice_opens_every_shipped_template(engines: Engines, tmp_path: Path) -> None:
+    made = {
+        f"{name}-{locale}": shipped.render(engines, name, SHIPPED[name].sample, "docx", locale).content
+        for name in SHIPPED
+        for locale in ("en", "ru")
+    }
+    shown = opened(tmp_path, **made)
+    for name, content in made.items():
+        document = docx.Document(io.BytesIO(content))
+        words = {word for one in document.element.body.iter(qn("w:t")) for word in (one.text or "").split()}
+        assert len(words) > 20
+        assert sorted(word for word in words if word[:8].upper() not in shown[name].upper()) == [], name
