@@ -14,7 +14,8 @@ from isal import isal_zlib
 from contracts.templates import ArchiveLimits, BadArchive, checked_members, read_member
 
 _LOCAL = struct.Struct("<4s5H3L2H")
-_CENTRAL = struct.Struct("<4s6H3L5H2L")
+#: An entry of the directory up to the place of its member, and that place; its name follows.
+_CENTRAL, _OFFSET = struct.Struct("<4s6H3L5HL"), struct.Struct("<L")
 _END = struct.Struct("<4s4H2LH")
 #: 1980-01-01 00:00: the same bytes for the same document, whenever it is made.
 _DOS_TIME, _DOS_DATE = 0, 0x21
@@ -60,56 +61,41 @@ def deflated(name: str, content: bytes) -> Member:
     return Member(name, zipfile.ZIP_DEFLATED, isal_zlib.crc32(content), len(content), raw)
 
 
+@dataclass(frozen=True)
+class _Written:
+    """A member as it goes into archives: its local header and data, and its entry in the directory around its place."""
+
+    name: str
+    whole: bytes
+    before: bytes
+    behind: bytes
+
+
 class ArchiveWriter:
-    """Writes documents from one template: local headers of unchanged members are made once."""
+    """Writes documents from one template: headers of unchanged members are made once."""
 
     def __init__(self, members: list[Member]) -> None:
-        self._members = members
-        self._locals = [_local(member) for member in members]
+        self._members = [_written(member) for member in members]
         self._names = frozenset(member.name for member in members)
 
     def write(self, changed: Mapping[str, bytes]) -> bytes:
         """Return the archive with the changed parts' new contents, in the template's order, and then what is new."""
-        chunks: list[bytes] = []
+        made = {name: _written(deflated(name, content)) for name, content in changed.items()}
+        members = [made.get(member.name, member) for member in self._members]
+        members += [member for name, member in made.items() if name not in self._names]
         directory: list[bytes] = []
         offset = 0
-        added = [deflated(name, content) for name, content in changed.items() if name not in self._names]
-        known = [*zip(self._members, self._locals, strict=True), *((member, _local(member)) for member in added)]
-        for member, local in known:
-            content = changed.get(member.name) if member.name in self._names else None
-            if content is not None:
-                member = deflated(member.name, content)
-                local = _local(member)
-            directory.append(_central(member, offset))
-            chunks += (local, member.raw)
-            offset += len(local) + len(member.raw)
+        for member in members:
+            directory += (member.before, _OFFSET.pack(offset), member.behind)
+            offset += len(member.whole)
         listing = b"".join(directory)
-        end = _END.pack(b"PK\5\6", 0, 0, len(directory), len(directory), len(listing), offset, 0)
-        return b"".join((*chunks, listing, end))
+        end = _END.pack(b"PK\5\6", 0, 0, len(members), len(members), len(listing), offset, 0)
+        return b"".join((*[member.whole for member in members], listing, end))
 
 
-def _local(member: Member) -> bytes:
-    name = member.name.encode()
-    return (
-        _LOCAL.pack(
-            b"PK\3\4",
-            20,
-            _UTF8_NAMES,
-            member.method,
-            _DOS_TIME,
-            _DOS_DATE,
-            member.crc,
-            len(member.raw),
-            member.size,
-            len(name),
-            0,
-        )
-        + name
-    )
-
-
-def _central(member: Member, offset: int) -> bytes:
+def _written(member: Member) -> _Written:
     name = member.name.encode()
     sizes = (member.crc, len(member.raw), member.size)
-    head = (b"PK\1\2", 20, 20, _UTF8_NAMES, member.method, _DOS_TIME, _DOS_DATE)
-    return _CENTRAL.pack(*head, *sizes, len(name), 0, 0, 0, 0, 0, offset) + name
+    local = (b"PK\3\4", 20, _UTF8_NAMES, member.method, _DOS_TIME, _DOS_DATE, *sizes, len(name), 0)
+    entry = (b"PK\1\2", 20, 20, _UTF8_NAMES, member.method, _DOS_TIME, _DOS_DATE, *sizes, len(name), 0, 0, 0, 0, 0)
+    return _Written(member.name, _LOCAL.pack(*local) + name + member.raw, _CENTRAL.pack(*entry), name)

@@ -6,6 +6,7 @@ The result is text with numbered marks where the tags were; `tags` writes the ma
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeAlias
 
 from lxml import etree
@@ -48,6 +49,12 @@ class Part:
     tags: tuple[Tag, ...]
     guard_tables: bool = False
     repeats_drawings: bool = False
+
+    @cached_property
+    def to_finish(self) -> bool:
+        """Whether the part itself has what `output` looks for when it is rendered; values may bring more."""
+        marks = any(mark in piece for piece in self.pieces if isinstance(piece, str) for mark in (CELL_END, GRID_START))
+        return self.repeats_drawings or marks
 
     @property
     def names(self) -> set[str]:

@@ -5,10 +5,10 @@ All or nothing: a filter, an expression, a missing value, a null that is printed
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Protocol, cast
+from typing import cast
 
 from pydantic_core import from_json
 
@@ -24,10 +24,11 @@ _PATH = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 _PRINTED = re.compile(_PATH, re.ASCII)
 _FOR = re.compile(rf"for\s+(?P<name>[A-Za-z_]\w*)\s+in\s+(?P<path>{_PATH})", re.ASCII)
 _IF = re.compile(rf"if\s+(?P<path>{_PATH})", re.ASCII)
-#: JSON's escapes of controls and of what XML escapes.
-_ESCAPES = re.compile(rb"\\u00[0-3]")
-#: What prints alike in Python and MiniJinja (`bool` does not), and numbers with decimals that do.
-_PRINTABLE = frozenset({str, int})
+#: JSON's escapes of controls, but for line breaks and tabs, and of what XML escapes.
+_ESCAPES = re.compile(rb"\\(?:[bf]|u00[0-3])")
+#: With this byte begin U+F000 to U+FFFF.
+_NONCHARACTERS = b"\xef"
+#: Numbers with decimals that Python and MiniJinja write alike.
 _SMALLEST, _LARGEST = 1e-4, 1e16
 
 Path = tuple[str, ...]
@@ -40,65 +41,15 @@ class NotPlain(Exception):
 
 @dataclass
 class _Run:
-    """A render under way."""
+    """A render under way. `empty`: a loop had no rows."""
 
-    pieces: list[str] = field(default_factory=list)
+    pieces: list[bytes] = field(default_factory=list)
     rows: int = _MOST_ROWS
+    empty: bool = False
 
 
-class _Step(Protocol):
-    def write(self, scope: Scope, run: _Run) -> None: ...
-
-
-@dataclass(frozen=True)
-class _Line:
-    """Text with values: a %-format, and what reads its values from the names in force."""
-
-    text: str
-    read: Callable[[Scope], tuple[object, ...]]
-
-    def write(self, scope: Scope, run: _Run) -> None:
-        values = self.read(scope)
-        if not _PRINTABLE.issuperset(map(type, values)):
-            values = tuple(map(_printed, values))
-        run.pieces.append(self.text % values)
-
-
-def _printed(value: object) -> object:
-    if type(value) in _PRINTABLE or (type(value) is float and (not value or _SMALLEST <= abs(value) < _LARGEST)):
-        return value
-    raise NotPlain
-
-
-@dataclass(frozen=True)
-class _Loop:
-    name: str
-    path: Path
-    body: tuple[_Step, ...]
-
-    def write(self, scope: Scope, run: _Run) -> None:
-        rows = _value(scope, self.path)
-        if not isinstance(rows, list):
-            raise NotPlain
-        run.rows -= len(rows)
-        if run.rows < 0:
-            raise NotPlain
-        within = dict(scope)
-        for row in rows:
-            within[self.name] = row
-            for step in self.body:
-                step.write(within, run)
-
-
-@dataclass(frozen=True)
-class _Choice:
-    path: Path
-    body: tuple[_Step, ...]
-    otherwise: tuple[_Step, ...]
-
-    def write(self, scope: Scope, run: _Run) -> None:
-        for step in self.body if _value(scope, self.path) else self.otherwise:
-            step.write(scope, run)
+#: Writes a step's text for the names in force.
+_Step = Callable[[Scope, _Run], None]
 
 
 class Plain:
@@ -108,20 +59,27 @@ class Plain:
         self._parts = [(part, _Compiler(part).block()[0]) for part in parts]
 
     def render(self, data: Scope, inserts: Inserts) -> tuple[dict[str, bytes], set[str]]:
-        """Return the parts for data as `plain_data` reads it, and which hold marks of inserts. Raises NotPlain."""
-        texts = [(part, _text(steps, data)) for part, steps in self._parts]
-        made = {part.name: completed(part, text, inserts) for part, text in texts}
+        """Return the parts, and which hold marks of inserts. Raises NotPlain."""
+        made = {part.name: _rendered(part, steps, data, inserts) for part, steps in self._parts}
         return {name: content for name, (content, _) in made.items()}, {name for name in made if made[name][1]}
 
 
-def _text(steps: tuple[_Step, ...], data: Scope) -> str:
+def _rendered(part: Part, steps: tuple[_Step, ...], data: Scope, inserts: Inserts) -> tuple[bytes, bool]:
     run = _Run()
     try:
         for step in steps:
-            step.write(data, run)
+            step(data, run)
     except (KeyError, TypeError, IndexError) as missing:
         raise NotPlain from missing
-    return "".join(run.pieces)
+    content = b"".join(run.pieces)
+    if not (part.to_finish or (run.empty and part.guard_tables) or _to_finish(content)):
+        return content, False
+    return completed(part, content.decode(), inserts)
+
+
+def _to_finish(content: bytes) -> bool:
+    """Tell whether values have what `output` may write as markup or leave out; the declaration has a line feed."""
+    return content.find(b"\n", 60) >= 0 or b"\t" in content or _NONCHARACTERS in content
 
 
 def plain_or_none(parts: list[Part]) -> Plain | None:
@@ -134,7 +92,7 @@ def plain_or_none(parts: list[Part]) -> Plain | None:
 
 def plain_data(content: bytes) -> Scope | None:
     """Read JSON with its texts escaped for XML; None if it needs a closer look."""
-    if (b"\\" in content and _ESCAPES.search(content)) or (b"$" in content and LIKELY.search(content)):
+    if _ESCAPES.search(content) or (b"$" in content and LIKELY.search(content)):
         return None
     escaped = content.replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")
     try:
@@ -142,6 +100,72 @@ def plain_data(content: bytes) -> Scope | None:
     except ValueError:
         return None
     return data if isinstance(data, dict) else None
+
+
+def _line(text: str, paths: list[Path]) -> list[_Step]:
+    """Write text with values; the fields of one object, as in a table's row, are read at once."""
+    if not text:
+        return []
+    form, holders = text.encode(), {path[:-1] for path in paths}
+    if len(paths) > 1 and len(holders) == 1 and len(holder := holders.pop()) == 1:
+        read = _fields(holder[0], tuple(path[-1] for path in paths))
+    else:
+        read = _values(tuple(paths))
+
+    def write(scope: Scope, run: _Run) -> None:
+        values = [value.encode() if type(value) is str else _number(value) for value in read(scope)]
+        run.pieces.append(form % tuple(values))
+
+    return [write]
+
+
+def _fields(holder: str, names: tuple[str, ...]) -> Callable[[Scope], Iterable[object]]:
+    get = cast(Callable[[object], tuple[object, ...]], itemgetter(*names))
+    return lambda scope: get(scope[holder])
+
+
+def _values(paths: tuple[Path, ...]) -> Callable[[Scope], Iterable[object]]:
+    return lambda scope: [_value(scope, path) for path in paths]
+
+
+def _value(scope: Scope, path: Path) -> object:
+    value: object = scope
+    for name in path:
+        value = value[name]  # type: ignore[index]  # what is no object raises what is caught
+    return value
+
+
+def _number(value: object) -> bytes:
+    """Write a number that Python and MiniJinja print alike; `bool` is none. Raises NotPlain."""
+    if type(value) is int or (type(value) is float and (not value or _SMALLEST <= abs(value) < _LARGEST)):
+        return b"%a" % value
+    raise NotPlain
+
+
+def _loop(name: str, path: Path, body: tuple[_Step, ...]) -> _Step:
+    def write(scope: Scope, run: _Run) -> None:
+        rows = _value(scope, path)
+        if not isinstance(rows, list):
+            raise NotPlain
+        run.empty = run.empty or not rows
+        run.rows -= len(rows)
+        if run.rows < 0:
+            raise NotPlain
+        within = dict(scope)
+        for row in rows:
+            within[name] = row
+            for step in body:
+                step(within, run)
+
+    return write
+
+
+def _choice(path: Path, body: tuple[_Step, ...], otherwise: tuple[_Step, ...]) -> _Step:
+    def write(scope: Scope, run: _Run) -> None:
+        for step in body if _value(scope, path) else otherwise:
+            step(scope, run)
+
+    return write
 
 
 class _Compiler:
@@ -194,11 +218,11 @@ class _Compiler:
         loop, choice = _FOR.fullmatch(tag.code), _IF.fullmatch(tag.code)
         if loop and is_data(loop["name"]):
             body, _ = self.block("endfor")
-            return _Loop(loop["name"], _path(loop["path"]), body)
+            return _loop(loop["name"], _path(loop["path"]), body)
         if choice:
             body, end = self.block("else", "endif")
             otherwise, _ = self.block("endif") if end == "else" else ((), "")
-            return _Choice(_path(choice["path"]), body, otherwise)
+            return _choice(_path(choice["path"]), body, otherwise)
         raise NotPlain
 
 
@@ -207,27 +231,3 @@ def _path(code: str) -> Path:
     if not _PRINTED.fullmatch(code) or not is_data(names[0]) or names[0] in ("data", *OWN_NAMES):
         raise NotPlain
     return names
-
-
-def _line(text: str, paths: list[Path]) -> list[_Step]:
-    """Write a line's step; the fields of one object, as in a table's row, are read at once."""
-    holders = {path[:-1] for path in paths}
-    if len(paths) > 1 and len(holders) == 1 and len(holder := holders.pop()) == 1:
-        return [_Line(text, _fields(holder[0], tuple(path[-1] for path in paths)))]
-    return [_Line(text, _values(tuple(paths)))] if text else []
-
-
-def _fields(holder: str, names: tuple[str, ...]) -> Callable[[Scope], tuple[object, ...]]:
-    get = cast(Callable[[object], tuple[object, ...]], itemgetter(*names))
-    return lambda scope: get(scope[holder])
-
-
-def _values(paths: tuple[Path, ...]) -> Callable[[Scope], tuple[object, ...]]:
-    return lambda scope: tuple([_value(scope, path) for path in paths])
-
-
-def _value(scope: Scope, path: Path) -> object:
-    value: object = scope
-    for name in path:
-        value = value[name]  # type: ignore[index]  # what is no object raises what is caught
-    return value
