@@ -113,7 +113,10 @@ def _line(text: str, paths: list[Path]) -> list[_Step]:
         read = _values(tuple(paths))
 
     def write(scope: Scope, run: _Run) -> None:
-        values = [value.encode() if type(value) is str else _number(value) for value in read(scope)]
+        values = [
+            value.encode() if type(value) is str else b"%d" % value if type(value) is int else _decimal(value)
+            for value in read(scope)
+        ]
         run.pieces.append(form % tuple(values))
 
     return [write]
@@ -135,9 +138,9 @@ def _value(scope: Scope, path: Path) -> object:
     return value
 
 
-def _number(value: object) -> bytes:
-    """Write a number that Python and MiniJinja print alike; `bool` is none. Raises NotPlain."""
-    if type(value) is int or (type(value) is float and (not value or _SMALLEST <= abs(value) < _LARGEST)):
+def _decimal(value: object) -> bytes:
+    """Write a number with decimals that Python and MiniJinja print alike. Raises NotPlain for all else."""
+    if type(value) is float and (not value or _SMALLEST <= abs(value) < _LARGEST):
         return b"%a" % value
     raise NotPlain
 
