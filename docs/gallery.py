@@ -15,7 +15,9 @@ from PIL import Image, ImageOps
 from docs.screenshots import running
 
 PICTURES = Path(__file__).parent / "images" / "gallery"
-HEIGHT, GAP, COLOURS = 420, 10, 40
+#: Of the pictures, in pixels: pages stand side by side, and one page alone is larger.
+HEIGHT, ALONE, WIDEST, GAP = 420, 600, 860, 10
+LARGEST = 58_000
 #: Example -> the pages that are shown, from 1; of its first file that has pages.
 PAGES = {
     "word-invoice": (1,),
@@ -41,8 +43,7 @@ def main() -> None:
         for name, shown in PAGES.items():
             files = [made / f"{name}.pdf", made / f"{name}.docx.pdf", made / f"{name}.png"]
             sheet = beside([page for file in files if file.exists() for page in pages(file, shown)])
-            palette = sheet.quantize(COLOURS, dither=Image.Dither.NONE)
-            palette.save(PICTURES / f"{name}.png", optimize=True)
+            save(sheet, PICTURES / f"{name}.png")
             print(f"{name}: {(PICTURES / f'{name}.png').stat().st_size / 1000:.0f} kB")
 
 
@@ -68,8 +69,9 @@ def pages(file: Path, shown: tuple[int, ...]) -> list[Image.Image]:
 
 
 def beside(drawn: list[Image.Image]) -> Image.Image:
-    """Put pages side by side, each in a thin frame, as high as the gallery shows them (as wide as 620 at most)."""
-    factor = min(HEIGHT / max(one.height for one in drawn), 620 / max(one.width for one in drawn))
+    """Put pages side by side, each in a thin frame."""
+    highest = ALONE if len(drawn) == 1 else HEIGHT
+    factor = min(highest / max(one.height for one in drawn), WIDEST / max(one.width for one in drawn))
     scaled = [ImageOps.scale(one, factor, Image.Resampling.LANCZOS) for one in drawn]
     small = [ImageOps.expand(one, 1, "#c9cfd8") for one in scaled]
     size = (sum(one.width for one in small) + GAP * (len(small) - 1), max(one.height for one in small))
@@ -78,6 +80,15 @@ def beside(drawn: list[Image.Image]) -> Image.Image:
         sheet.paste(one, (left, 0))
         left += one.width + GAP
     return sheet
+
+
+def save(sheet: Image.Image, path: Path) -> None:
+    """Write a picture with as many colours as its size in bytes allows."""
+    for colours in (256, 128, 64, 40, 24):
+        sheet.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
+        if path.stat().st_size < LARGEST:
+            return
+    raise SystemExit(f"{path} is too large")
 
 
 if __name__ == "__main__":

@@ -74,11 +74,17 @@ def with_assets(presswork: Presswork, example: Path, value: Any) -> Any:
 
 def parser() -> argparse.ArgumentParser:
     described = argparse.ArgumentParser(prog="python -m examples", description=__doc__)
-    described.add_argument("names", nargs="*", choices=[[], *NAMES], metavar="NAME", help=", ".join(NAMES))
+    described.add_argument("names", nargs="*", type=known, metavar="NAME", help=", ".join(NAMES))
     described.add_argument("--url", default=os.environ.get("PRESSWORK_URL", "http://127.0.0.1:8000"))
     described.add_argument("--key", default=own_key(), help="default: PRESSWORK_KEY, or the admin's in var/admin.key")
     described.add_argument("--out", type=Path, default=Path("var/examples"), help="folder of the files: %(default)s")
     return described
+
+
+def known(name: str) -> str:
+    if name not in NAMES:
+        raise argparse.ArgumentTypeError(f"there is no example {name}; there are {', '.join(NAMES)}")
+    return name
 
 
 def own_key() -> str | None:

@@ -80,8 +80,8 @@ def _items(document: Document) -> None:
     rule(table)
     for cell, below, (_, title, text, side) in zip(*(row.cells for row in table.rows), COLUMNS, strict=True):
         cell_text(cell, title, side, size=8.5, bold=True)
-        shade(cell, BAND)
         border(cell, "bottom", ACCENT, 8)
+        shade(cell, BAND)
         finish_cell(cell)
         airy(cell_text(below, text, side, size=9))
         finish_cell(below)

@@ -114,8 +114,8 @@ def _annex(document: Document) -> None:
     rule(table)
     for cell, below, (_, title, text, side) in zip(*(row.cells for row in table.rows), COLUMNS, strict=True):
         cell_text(cell, title, side, size=9, bold=True)
-        shade(cell, BAND)
         border(cell, "bottom", ACCENT, 8)
+        shade(cell, BAND)
         finish_cell(cell)
         airy(cell_text(below, text, side, size=9.5))
         finish_cell(below)

@@ -105,8 +105,8 @@ def _prices(document: Document) -> None:
         (amount, "{{ items|map(attribute='amount')|list|sum_of|money(currency) }}"),
     ):
         cell_text(cell, text, "right", bold=True).paragraph_format.space_after = Pt(0)
-        shade(cell, BAND)
         border(cell, "top", ACCENT, 8)
+        shade(cell, BAND)
         finish_cell(cell)
     row_height(table, len(table.rows) - 1, 23)
 

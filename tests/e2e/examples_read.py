@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import docx
@@ -11,8 +12,19 @@ import typst
 import zxingcpp
 from docx.document import Document
 from docx.oxml.ns import qn
+from lxml import etree
 from PIL import Image
 
+#: The order of properties in the schema (ECMA-376), as far as documents of ours have them: Word insists on it.
+ORDER = {
+    "pPr": "pStyle keepNext keepLines pageBreakBefore widowControl numPr pBdr shd tabs spacing ind contextualSpacing jc "
+    "outlineLvl rPr sectPr",
+    "rPr": "rStyle rFonts b bCs i iCs caps smallCaps strike color spacing w kern position sz szCs highlight u shd "
+    "vertAlign rtl lang",
+    "tcPr": "tcW gridSpan hMerge vMerge tcBorders shd noWrap tcMar vAlign",
+    "tblPr": "tblStyle tblW jc tblInd tblBorders shd tblLayout tblCellMar tblLook",
+    "sectPr": "headerReference footerReference type pgSz pgMar cols titlePg docGrid",
+}
 #: Pixels to a point: enough for the smallest code to be read.
 SCALE = 3.0
 
@@ -59,3 +71,23 @@ def text_of(document: Document) -> str:
 def media(path: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist() if name.startswith("word/media/")}
+
+
+def out_of_order(path: Path) -> list[str]:
+    """Name properties that stand where Word does not expect them, and cells without a paragraph at their end."""
+    found = []
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.startswith("word/") and name.endswith(".xml"):
+                found += [f"{name}: {flaw}" for flaw in _flaws(etree.fromstring(archive.read(name)))]
+    return found
+
+
+def _flaws(root: etree._Element) -> Iterator[str]:
+    for kind, order in ORDER.items():
+        places = {name: place for place, name in enumerate(order.split())}
+        for properties in root.iter(qn(f"w:{kind}")):
+            names = [etree.QName(child).localname for child in properties]
+            if sorted(names, key=lambda name: places.get(name, -1)) != names:
+                yield f"{kind} has {', '.join(names)}"
+    yield from ("a cell ends without a paragraph" for cell in root.iter(qn("w:tc")) if cell[-1].tag != qn("w:p"))

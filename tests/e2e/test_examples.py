@@ -19,7 +19,7 @@ from docx.enum.section import WD_ORIENT
 from docx.oxml.ns import qn
 from PIL import Image
 
-from tests.e2e.examples_read import blank, codes_in, drawn, drawn_svg, media, text_of, word, words_of
+from tests.e2e.examples_read import blank, codes_in, drawn, drawn_svg, media, out_of_order, text_of, word, words_of
 from tests.e2e.test_up import Up, free_ports, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -136,6 +136,11 @@ def test_the_words_are_read_back(made: Made, name: str) -> None:
     path = made.folder / name
     text = " ".join(words_of(path)) if name.endswith(".pdf") else text_of(word(path))
     assert [words for words in WORDS[name] if words not in text] == []
+
+
+@pytest.mark.parametrize("name", WORD)
+def test_a_word_document_keeps_the_schemas_order(made: Made, name: str) -> None:
+    assert out_of_order(made.folder / f"{name}.docx") == []
 
 
 def test_codes_are_read_from_the_drawn_pages(made: Made) -> None:
