@@ -17,8 +17,8 @@ from PIL import Image
 
 #: The order of properties in the schema (ECMA-376), as far as documents of ours have them: Word insists on it.
 ORDER = {
-    "pPr": "pStyle keepNext keepLines pageBreakBefore widowControl numPr pBdr shd tabs spacing ind contextualSpacing jc "
-    "outlineLvl rPr sectPr",
+    "pPr": "pStyle keepNext keepLines pageBreakBefore widowControl numPr pBdr shd tabs spacing ind contextualSpacing "
+    "jc outlineLvl rPr sectPr",
     "rPr": "rStyle rFonts b bCs i iCs caps smallCaps strike color spacing w kern position sz szCs highlight u shd "
     "vertAlign rtl lang",
     "tcPr": "tcW gridSpan hMerge vMerge tcBorders shd noWrap tcMar vAlign",
