@@ -42,6 +42,7 @@ from app.services.bootstrap import Bootstrap
 from app.services.deliveries import DeliveryService
 from app.services.documents import DocumentService, DocumentStores
 from app.services.fonts import FontService
+from app.services.judges import Judges
 from app.services.readiness import Readiness
 from app.services.records import asset_quota, font_quota
 from app.services.renders import RenderService
@@ -133,8 +134,8 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
     user_service = UserService(accounts, repository, auth, SecretBox(settings.secret_key))
     changes = Changes(backends.redis, scripts.prefix)
     workbench = Workbench(Asks(scripts), backends.blobs, changes)
-    template_store = TemplateStore(scripts)
-    template_service = TemplateService(template_store, backends.blobs)
+    template_store, judges = TemplateStore(scripts), Judges()
+    template_service = TemplateService(template_store, backends.blobs, judges)
     assets_ = AssetService(backends.blobs, asset_quota(settings.max_assets_per_user, settings.max_assets_mb_per_user))
     fonts_ = FontService(backends.blobs, font_quota(settings.max_fonts_per_user, settings.max_fonts_mb_per_user))
     template_changes_ = TemplateChanges(
@@ -174,7 +175,7 @@ def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
         fonts=fonts_,
         renders=RenderService(documents_, workbench),
     )
-    state.workbench = workbench
+    state.workbench, state.judges = workbench, judges
     state.links = Links(settings.public_url.rstrip("/"), UrlSigner(settings.secret_key), settings.url_ttl_s)
     state.cursor_key = derive(settings.secret_key, "cursors")
     state.metrics, state.changes, state.bootstrap = Metrics("api"), changes, bootstrap
@@ -212,4 +213,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await app.state.changes.close()
+        await app.state.judges.close()
         await app.state.backends.close()

@@ -27,7 +27,7 @@ HEADERS = {
     "Presswork-Pages": {"description": "How many pages it has, where the format has pages", **TEXT},
     "Presswork-Warnings": {"description": "JSON: a list of `code` and `message`, if there are any", **TEXT},
 }
-BUSY = ("too_many_renders", "no_generator", "queue_full", "storage_unavailable")
+BUSY = ("too_many_renders", "too_many_documents", "no_generator", "queue_full", "storage_unavailable")
 
 
 @router.post(

@@ -74,7 +74,9 @@ async def create_template_version(request: Request, name: str, query: Whose, cal
     return _made(made)
 
 
-@router.patch(TEMPLATE, response_model=schemas.Template, responses=errors(*CHANGE, *BODY, "name_taken"))
+@router.patch(
+    TEMPLATE, response_model=schemas.Template, responses=errors(*CHANGE, *BODY, "name_taken", "too_many_documents")
+)
 @allow("admin", "member")
 async def change_template(
     request: Request, name: str, query: Whose, body: schemas.TemplateChanges, caller: Caller

@@ -26,6 +26,9 @@ SEARCHED = 10_000
 MOST_CHECKS, MOST_STATES, MOST_COPIED = 50_000_000, 100_000_000, 100_000_000
 #: Compiled schemas that are kept.
 KEPT = 256
+#: What takes some milliseconds: a text that is compiled, checks of all values together, states of patterns for all
+#: characters; and checks whose failures are put into words, up to 24 µs each where a schema branches.
+QUICK_SCHEMA, QUICK_CHECKS, QUICK_STATES, QUICK_WORDS = 16 * 1024, 100_000, 1_000_000, 2_000
 
 
 class TooLarge(Exception):
@@ -41,19 +44,34 @@ class DataSchemas:
 
     def __init__(self) -> None:
         self._compiled = lru_cache(maxsize=KEPT)(DataSchema)
+        self._texts: dict[int, tuple[dict[str, object], bytes]] = {}
 
     def check(self, schema: dict[str, object], data: dict[str, object]) -> None:
         """Check data against a schema. Raises Invalid, TooLarge, or ValueError if the schema is none."""
-        self._compiled(to_json(schema)).check(data)
+        self._compiled(self._text(schema)).check(data)
 
     def flaws(self, schema: dict[str, object], data: dict[str, object]) -> list[tuple[Flaw, bool]]:
         """Return the first violations, each with whether the schema calls it certain to fail. Raises TooLarge."""
-        return self._compiled(to_json(schema)).flaws(data)
+        return self._compiled(self._text(schema)).flaws(data)
+
+    def is_quick(self, schema: dict[str, object], data: dict[str, object]) -> bool:
+        """Tell whether judging takes some milliseconds at most. Raises ValueError if the schema is none."""
+        text = self._text(schema)
+        return len(text) <= QUICK_SCHEMA and self._compiled(text).is_quick(data)
 
     def compile(self, schema: dict[str, object]) -> None:
         """Raise ValueError if this is no JSON Schema, leads out of itself, or takes too long to judge by."""
         require_cheap(schema)
         self._compiled(to_json(schema))
+
+    def _text(self, schema: dict[str, object]) -> bytes:
+        """Write a schema as JSON; those used last are remembered: they are never changed in place."""
+        known = self._texts.get(id(schema))
+        if known is None or known[0] is not schema:
+            if len(self._texts) >= KEPT:
+                self._texts.clear()
+            known = self._texts[id(schema)] = (schema, to_json(schema))
+        return known[1]
 
 
 class DataSchema:
@@ -84,6 +102,16 @@ class DataSchema:
         """Return the first violations, each with whether `x-certain` stands beside the keyword that failed."""
         found = sorted(self._found(data), key=lambda error: not is_certain(error, self._schema))
         return [(flaw_of(error, self._schema, data), is_certain(error, self._schema)) for error in found[:LISTED]]
+
+    def is_quick(self, data: dict[str, object]) -> bool:
+        """Tell whether data are judged in no time: if they are many, only where there is nothing wrong with them."""
+        checks = max(1, self._cost.checks)
+        if _left(data, QUICK_CHECKS // checks) < 0:
+            return False
+        if self._cost.states and self._cost.states * len(to_json(data)) > QUICK_STATES:
+            return False
+        few = _left(data, QUICK_WORDS // (checks if self._branches else 1)) >= 0
+        return few or self._validator.is_valid(data)
 
     def _found(self, data: dict[str, object]) -> list[ValidationError]:
         """Return the first violations, all of them if they are few. Raises TooLarge."""

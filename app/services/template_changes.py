@@ -6,7 +6,7 @@ An uploaded file becomes a version only once a generator has compiled it and ren
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 from uuid import UUID
 
 import structlog
@@ -166,7 +166,8 @@ class TemplateChanges:
         `name_taken`.
         """
         if changes.get("data_schema") is not None:
-            self._templates.require_schema(changes["data_schema"])  # type: ignore[arg-type]
+            schema = cast(dict[str, object], changes["data_schema"])
+            await self._templates.require_schema(caller.user.user_id, schema)
         await self._assets.require(caller.user.user_id, changes.get("sample"), "/sample")
         return await self._changed(
             caller, head, lambda known: known.model_copy(update=dict(changes)), "template.updated", revisions

@@ -9,8 +9,8 @@ from uuid import UUID
 import structlog
 
 from app.services.auth import Principal
-from app.services.data_judging import judge
-from app.services.data_schema import DataSchemas
+from app.services.judge_child import Judgement
+from app.services.judges import Judges
 from app.services.template_uploads import source_archive
 from backends.blobs import BlobStore
 from backends.template_store import TemplateStore
@@ -30,10 +30,10 @@ Judged = tuple[PinnedTemplate, tuple[Warned, ...]]
 
 
 class TemplateService:
-    def __init__(self, store: TemplateStore, blobs: BlobStore) -> None:
+    def __init__(self, store: TemplateStore, blobs: BlobStore, judges: Judges) -> None:
         self._store = store
         self._blobs = blobs
-        self._schemas = DataSchemas()
+        self._judges = judges
 
     async def visible(self, user_id: UUID | None) -> list[TemplateHead]:
         """List the templates a user may use (None: all), by name."""
@@ -67,10 +67,10 @@ class TemplateService:
             raise NotFound("version" if known is None else "source any more")
         return await asyncio.to_thread(_source, head, packed)
 
-    def require_schema(self, schema: dict[str, object]) -> None:
-        """Raise Invalid at `/schema` for what is no JSON Schema 2020-12, or leads out of itself."""
+    async def require_schema(self, user_id: UUID, schema: dict[str, object]) -> None:
+        """Raise Invalid at `/schema` for what is no JSON Schema 2020-12, or leads out of itself; RateLimited."""
         try:
-            self._schemas.compile(schema)
+            await self._judges.require(user_id, schema)
         except ValueError as error:
             detail = f"This is not a JSON Schema (2020-12) that stands alone: {error}"
             raise Invalid.at("/schema", detail[:500], "invalid_schema") from error
@@ -81,7 +81,7 @@ class TemplateService:
         """Resolve `name`, `name@3`, `name@tag` or `name@sha256:...` to one version that makes this format.
 
         Returns it, and what to warn of. Raises Invalid at `/template`, `/format`, or where the data does not fit the
-        template's schema; with `strict` also where that would be a warning.
+        template's schema; with `strict` also where that would be a warning. RateLimited for too much of that at once.
         """
         match = REFERENCE.fullmatch(reference)
         head = await self._store.find(match["name"], user_id) if match else None
@@ -101,17 +101,20 @@ class TemplateService:
             missing=head.missing,
             trusted=head.owner_id is None,
         )
-        return pinned, await self._judged(head, version, data, strict)
+        return pinned, await self._judged(user_id, head, version, data, strict)
 
     async def _judged(
-        self, head: TemplateHead, version: TemplateVersion, data: dict[str, object], strict: bool
+        self, user_id: UUID, head: TemplateHead, version: TemplateVersion, data: dict[str, object], strict: bool
     ) -> tuple[Warned, ...]:
         given = head.data_schema is not None
         schema = head.data_schema if given else await self._store.schema(head, version.version)
         if schema is None:
             return ()
         try:
-            return judge(self._schemas, schema, data, head.validation, given=given, strict=strict)
+            order = Judgement.model_construct(
+                schema_=schema, data=data, validation=head.validation, given=given, strict=strict
+            )
+            return await self._judges.judge(user_id, order)
         except ValueError as error:  # an inferred one that is none: a bug, but documents can be made all the same
             log.error("schema.unusable", template=head.name, version=version.version, error=str(error))
             return ()

@@ -109,6 +109,7 @@ class Invalid(PermanentError):
         """Take what is wrong; `unlisted`: how many more flaws were found."""
         super().__init__(in_short([flaw.detail for flaw in flaws], " ", unlisted))
         self.flaws = flaws
+        self.unlisted = unlisted
 
     @classmethod
     def at(cls, pointer: str, detail: str, code: str = "invalid_value") -> "Invalid":

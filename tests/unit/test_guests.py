@@ -1,4 +1,4 @@
-"""Asks and pictures are guests in the render processes: a document that must be alone waits for them, then they wait."""
+"""Asks and pictures are guests of the render processes: a document that must be alone waits, and has them wait."""
 
 import asyncio
 from dataclasses import replace
