@@ -70,7 +70,3 @@ def main() -> None:
         order = Judgement.model_construct(**from_json(line))  # what comes from our own process is as it says
         sys.stdout.buffer.write(to_json(verdict(schemas, order)) + b"\n")
         sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 JUDGED_S, PROCESSES, WAITING = 5.0, 2, 8
 START_S = 30.0
 LONGEST_ANSWER = 1024 * 1024
+SERVE = "from app.services.judge_child import main; main()"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -134,7 +135,7 @@ async def _answer(process: asyncio.subprocess.Process, line: bytes) -> bytes:
 async def _started() -> asyncio.subprocess.Process:
     pipe, path = asyncio.subprocess.PIPE, os.pathsep.join([str(ROOT), *filter(None, sys.path)])
     return await asyncio.create_subprocess_exec(
-        *tethered([sys.executable, "-P", "-m", "app.services.judge_child"]),
+        *tethered([sys.executable, "-P", "-c", SERVE]),
         stdin=pipe,
         stdout=pipe,
         env={"PYTHONPATH": path, "LANG": "C.UTF-8"},
