@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -9,7 +10,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+#: A document is waited for in steps of so long.
 WAIT_S = 60
+ATTEMPTS = 4
 
 
 class Refused(Exception):
@@ -41,9 +44,12 @@ class Presswork:
         answer = self._call("/v1/assets", content, "application/octet-stream")
         return {"$asset": json.loads(answer)["asset"]}
 
-    def make(self, **order: Any) -> dict[str, Any]:
-        """Make a document and wait for it; see POST /v1/documents for what an order says."""
-        headers = {"Prefer": f"wait={WAIT_S}"}
+    def make(self, idempotency_key: str = "", **order: Any) -> dict[str, Any]:
+        """Make a document and wait for it; see POST /v1/documents for what an order says.
+
+        `idempotency_key`: your own number of the order. However often it is sent, there is one document for it.
+        """
+        headers = {"Prefer": f"wait={WAIT_S}"} | ({"Idempotency-Key": idempotency_key} if idempotency_key else {})
         document: dict[str, Any] = json.loads(self._call("/v1/documents", json.dumps(order).encode(), **headers))
         while document["status"] not in ("completed", "failed", "cancelled"):  # it is queued, and will be made
             document = json.loads(self._call(f"/v1/documents/{document['id']}?wait={WAIT_S}"))
@@ -67,12 +73,26 @@ class Presswork:
         return dict(json.loads(answer))
 
     def _call(self, path: str, body: bytes | None = None, kind: str = "application/json", **headers: str) -> bytes:
+        """Send a request; when the server says that it is full, come again as it asks."""
         headers |= {"Authorization": f"Bearer {self.key}", "Content-Type": kind}
-        try:
-            with urllib.request.urlopen(urllib.request.Request(self.url + path, body, headers), timeout=90) as answer:
-                return bytes(answer.read())
-        except urllib.error.HTTPError as error:
-            raise Refused(json.load(error)) from None
+        for attempt in range(ATTEMPTS):
+            try:
+                request = urllib.request.Request(self.url + path, body, headers)
+                with urllib.request.urlopen(request, timeout=WAIT_S + 30) as answer:
+                    return bytes(answer.read())
+            except urllib.error.HTTPError as error:
+                if error.code not in (429, 503) or attempt + 1 == ATTEMPTS:
+                    raise Refused(problem_of(error)) from None
+                time.sleep(float(error.headers.get("Retry-After", 1)))
+        raise AssertionError("the last attempt returns or raises")
+
+
+def problem_of(error: urllib.error.HTTPError) -> dict[str, Any]:
+    """Read the problem of an answer; something between here and the server may have answered without one."""
+    try:
+        return dict(json.load(error))
+    except ValueError:
+        return {"code": f"http_{error.code}", "detail": str(error.reason)}
 
 
 def zipped(folder: Path) -> bytes:

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from docx.document import Document
-from generator_service.templates.docx_sources.look import packed
 
 from examples.docx_sources.act import build_act
 from examples.docx_sources.contract import build_contract
 from examples.docx_sources.invoice import build_invoice
 from examples.docx_sources.offer import build_offer, build_terms
 from examples.docx_sources.prices import build_prices
+from generator_service.templates.docx_sources.look import packed
 
 EXAMPLES = Path(__file__).resolve().parents[1]
 

@@ -3,13 +3,17 @@
 import io
 import json
 import re
+import threading
 import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from examples.__main__ import NAMES, with_assets
-from examples.client import Refused, explained, zipped
+from examples.client import Presswork, Refused, explained, zipped
 from examples.docx_sources.__main__ import documents
 from generator_service.templates.docx_sources.look import packed
 
@@ -73,3 +77,62 @@ def test_the_word_templates_are_those_that_are_built() -> None:
     built = {path: packed(document, title) for path, (document, title) in documents().items()}
     assert [path for path, content in built.items() if (EXAMPLES / path).read_bytes() != content] == []
     assert {EXAMPLES / path for path in built} == set(EXAMPLES.rglob("*.docx"))
+
+
+class Server(BaseHTTPRequestHandler):
+    """Answers as `answers` says, in turn; `seen`: the idempotency keys that came."""
+
+    answers: ClassVar[list[tuple[int, bytes]]] = []
+    seen: ClassVar[list[str | None]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.seen.append(self.headers["Idempotency-Key"])
+        status, body = self.answers.pop(0)
+        self.send_response(status)
+        self.send_header("Retry-After", "0")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def server() -> Iterator[Presswork]:
+    with HTTPServer(("127.0.0.1", 0), Server) as listening:
+        Server.answers, Server.seen = [], []
+        thread = threading.Thread(target=listening.serve_forever)
+        thread.start()
+        yield Presswork(f"http://127.0.0.1:{listening.server_port}/", "pw_key")
+        listening.shutdown()
+        thread.join()
+
+
+def test_the_client_comes_again_when_the_server_is_full(server: Presswork) -> None:
+    done = {"id": "1", "status": "completed"}
+    full = (503, b'{"code": "busy"}')
+    Server.answers = [full, (429, b"{}"), (200, json.dumps(done).encode())]
+    assert server.make("order-7", template="act") == done
+    assert Server.seen == ["order-7"] * 3
+    Server.answers = [full] * 9
+    with pytest.raises(Refused, match="busy"):
+        server.make(template="act")
+    assert Server.seen[3:] == [None] * 4
+
+
+def test_an_answer_that_is_no_problem_is_told_by_its_status(server: Presswork) -> None:
+    Server.answers = [(502, b"<html>Bad gateway")]
+    with pytest.raises(Refused, match="http_502: Bad Gateway"):
+        server.make(template="act")
+
+
+def test_a_document_that_failed_later_is_refused_with_its_error(server: Presswork) -> None:
+    failed = {
+        "id": "1",
+        "status": "failed",
+        "error": {"code": "data_invalid", "message": "no price", "data_path": "items"},
+    }
+    Server.answers = [(200, json.dumps(failed).encode())]
+    with pytest.raises(Refused, match="data_invalid: no price\n  data_path: items"):
+        server.make(template="act")
