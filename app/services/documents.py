@@ -71,17 +71,27 @@ class DocumentService:
 
         Raises Invalid, IdempotencyMismatch, RateLimited, SystemFull, QueueUnavailable, BlobUnavailable.
         """
-        if job.callback:
-            judge_at_accept(job.callback.url, self._allowed_targets)
-            judge_headers(job.callback.headers)
-        job, held = await self.prepared(job, reference)
         scoped = self._scoped(job.user_id, idempotent)
+        try:
+            if job.callback:
+                judge_at_accept(job.callback.url, self._allowed_targets)
+                judge_headers(job.callback.headers)
+            job, held = await self.prepared(job, reference)
+        except Invalid as error:
+            return await self._replayed(scoped, error)
         if scoped:
             job = job.model_copy(update=_remembered(scoped))
         accepted = await self._enqueued(job, scoped, held)
         ids = {"document_id": str(accepted.document_id), "user_id": str(job.user_id)}
         log.info("document.accepted", **ids, template=reference, format=job.format, replayed=accepted.replayed)
         return accepted
+
+    async def _replayed(self, scoped: Idempotency | None, refusal: Invalid) -> Accepted:
+        """Answer what was right when it came first as it was answered then. Raises the refusal, IdempotencyMismatch."""
+        replayed = await self._queue.replay(scoped) if scoped else None
+        if replayed is None:
+            raise refusal
+        return replayed
 
     async def prepared(self, job: GenerationJob, reference: str | None) -> tuple[GenerationJob, list[str]]:
         """Pin a job's template or fonts and judge its data; returns it, and what holds its files. Raises Invalid."""

@@ -165,6 +165,17 @@ class DocumentQueue:
                 raise IdempotencyMismatch()
         raise refusal(answer)
 
+    async def replay(self, idempotency: Idempotency) -> Accepted | None:
+        """Return what a key has brought before, None if nothing. Raises IdempotencyMismatch."""
+        key = f"{self._prefix}idem:{idempotency.key}"
+        seen = cast(list[str | None], await ask(self._redis.hmget(key, ["fingerprint", "id", "status"])))
+        fingerprint, document_id, status = seen
+        if fingerprint is None or document_id is None or status is None:
+            return None
+        if fingerprint != idempotency.fingerprint:
+            raise IdempotencyMismatch()
+        return Accepted(UUID(document_id), Status(status), replayed=True)
+
     async def live(self, document_id: UUID) -> DocumentRow | None:
         """Read a document's current row; None if Redis does not have it (any more)."""
         fields = await self._fields(document_id)
