@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError
 
 from app.api import examples
+from app.api.depth import data_depth
 from app.api.schemas import Body, Cursor, Limit, Moment, unprintable
 from contracts.documents import Format, Priority, Status
 from contracts.jobs import Simulate
@@ -51,6 +52,7 @@ def _available(value: str) -> str:
 
 
 Text = AfterValidator(_printable)
+Data = Annotated[dict[str, object], AfterValidator(data_depth)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200), Text]
 
 
@@ -84,7 +86,7 @@ class DocumentRequest(Body):
 
     template: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     source: Source | None = None
-    data: dict[str, object] = Field(default_factory=dict)
+    data: Data = Field(default_factory=dict)
     format: Format = "pdf"
     filename: Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_file_name)] | None = None
     callback_url: Annotated[str, StringConstraints(min_length=1, max_length=2048)] | None = None
@@ -123,7 +125,7 @@ class RenderRequest(Body):
 
     template: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     source: Source | None = None
-    data: dict[str, object] = Field(default_factory=dict)
+    data: Data = Field(default_factory=dict)
     format: Format = "pdf"
     locale: Annotated[str, StringConstraints(max_length=35), AfterValidator(_locale)] | None = None
     timezone: Annotated[str, StringConstraints(max_length=64), AfterValidator(_timezone)] | None = None

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
+from app.api.depth import data_depth
 from app.api.errors import pointer_step
 from app.api.strict_json import may_repeat_a_key, repeated_key, strict_json
 from app.api.template_schemas import MAX_OBJECT_BYTES, small_enough
@@ -124,7 +125,7 @@ class UploadedForm:
         if may_repeat_a_key(body, value) and (pointer := repeated_key(body)) is not None:
             raise Invalid.at(f"/sample{pointer}", "This key is given twice in the same object.", "duplicate_key")
         try:
-            return small_enough(value)
+            return small_enough(data_depth(value))
         except PydanticCustomError as error:
             raise Invalid.at("/sample", error.message(), "too_large") from error
 

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError, to_json
 
 from app.api import examples
+from app.api.depth import data_depth, schema_depth
 from app.api.schemas import Body, NotNull, PageQuery, unprintable
 from contracts.ids import rfc3339
 from contracts.templates import Missing, TemplateHead, TemplateVersion, Validation, Visibility
@@ -57,8 +58,8 @@ class TemplateChanges(Body):
     visibility: Annotated[Visibility | None, NotNull] = None
     title: Annotated[Annotated[Text, Field(max_length=200)] | None, NotNull] = None
     description: Annotated[Annotated[Text, Field(max_length=2000)] | None, NotNull] = None
-    sample: Kept = None
-    data_schema: Kept = Field(None, alias="schema")
+    sample: Annotated[Kept, AfterValidator(data_depth)] = None
+    data_schema: Annotated[Kept, AfterValidator(schema_depth)] = Field(None, alias="schema")
     validation: Validation | None = None
     missing: Annotated[Missing | None, NotNull] = None
 
@@ -66,7 +67,7 @@ class TemplateChanges(Body):
 class TaggedVersion(Body):
     model_config = examples.shown({"version": 3})
 
-    version: Annotated[int, Field(ge=1, le=999_999_999)]
+    version: Annotated[int, Field(ge=1, le=999_999_999, strict=True)]
 
 
 class Template(BaseModel):

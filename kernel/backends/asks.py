@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, cast
 from uuid import UUID
 
+import structlog
 from pydantic import Field, TypeAdapter
 
 from backends.redis import ask
 from backends.scripts import Scripts
 from contracts.errors import SystemFull, TooManyRenders
 from contracts.workbench import Answer, CheckAsk, RenderAsk
+
+log = structlog.get_logger(__name__)
 
 #: A generator renews its hold three times in this time; after it an ask that it took counts as lost.
 HELD_MS = 4_000
@@ -85,8 +88,13 @@ class Asks:
 
     async def take(self, busy: Collection[str] = ()) -> Taken | None:
         """Take the next ask of the next user who is not among `busy`; None if there is none."""
-        found = cast(list[str], await self._scripts.run("ask_take", HELD_MS, KEPT_MS, *sorted(busy)))
-        return Taken(_ASK.validate_json(found[2]), found[1]) if found else None
+        while found := cast(list[str], await self._scripts.run("ask_take", HELD_MS, KEPT_MS, *sorted(busy))):
+            try:
+                return Taken(_ASK.validate_json(found[2]), found[1])
+            except ValueError:  # of a newer release, say: its asker hears that it is lost, the others go on
+                log.error("ask.unreadable", ask_id=found[0])
+                await self.drop(UUID(found[0]))
+        return None
 
     async def hold(self, ask_id: UUID) -> bool:
         """Renew the hold on an ask; False if its asker has gone."""

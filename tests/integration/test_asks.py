@@ -101,6 +101,19 @@ async def test_a_generator_that_dies_is_noticed_when_its_hold_ends(bench: Workbe
             await checking
 
 
+async def test_an_ask_that_cannot_be_read_is_lost_and_the_next_is_served(
+    bench: Workbench, asks: Asks, redis: Redis
+) -> None:
+    checking = asyncio.create_task(bench.check("letter", "ab" * 32, None))
+    await asks.wait(5)
+    (key,) = [key async for key in redis.scan_iter(match="{pw}:ask:*")]
+    await redis.hset(key, "ask", '{"kind": "of a newer release"}')
+    await asks.put(a_check("next"), "somebody")
+    assert (await taken(asks)).model_dump()["name"] == "next"
+    with pytest.raises(NoGenerator):
+        await checking
+
+
 async def test_an_asker_that_hangs_up_is_not_served(bench: Workbench, asks: Asks) -> None:
     for begun in (False, True):
         checking = asyncio.create_task(bench.check("letter", "ab" * 32, None))
