@@ -5,6 +5,7 @@
 
 import io
 import zipfile
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
@@ -139,7 +140,7 @@ def _description(content: bytes | None) -> Description:
     if len(content) > MAX_DESCRIPTION_BYTES:
         raise Invalid.at(f"/file/{DESCRIPTION}", f"{DESCRIPTION} may have {MAX_DESCRIPTION_BYTES} bytes.", "too_large")
     try:
-        return Description.model_validate_json(content)
+        return Description.model_validate_json(content.removeprefix(BOM_UTF8))
     except ValidationError as error:
         raise Invalid(*(_flaw(item["type"], item["loc"], item["msg"]) for item in error.errors())) from error
 

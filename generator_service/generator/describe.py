@@ -15,13 +15,14 @@ from generator.renderers.docx import DocxRenderer
 from generator.renderers.port import RenderRequest
 from generator.renderers.registry import Engines
 from generator.renderers.schema import describe as inferred
+from generator.renderers.typst_errors import EXCLUSIVE
 
 #: Of what is said about the data: more is no help to anybody, and it is kept and read with every document.
 LONGEST_BYTES = 256 * 1024
 #: The compiler parses a file as a whole before it runs any of it: what reaches this has no error of syntax.
 PARSED = "presswork: it parses"
-#: How the compiler says that something is not there which no data can bring.
-_ABSENT = ("unknown variable", "file not found", "failed to load file", "Packages are not", "The package ")
+#: How the compiler says that something is not there which no data can bring, or that `template.json` asks for too much.
+_ABSENT = ("unknown variable", "file not found", "failed to load file", "Packages are not", "The package ", EXCLUSIVE)
 _STOP = f'#panic("{PARSED}");'.encode()
 
 

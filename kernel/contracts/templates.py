@@ -50,6 +50,11 @@ Validation = Literal["strict", "warn", "off"]
 Missing = Literal["error", "blank", "mark"]
 
 
+#: Pictures that are kept as plain pixels: one that is nearly white shrinks to nothing.
+_BITMAPS = (".emf", ".wmf", ".bmp", ".tif", ".tiff")
+_BITMAP_BYTES = 32 * 1024 * 1024
+
+
 class BadArchive(ValueError):
     """The zip archive is damaged, unsafe or larger than allowed."""
 
@@ -90,7 +95,8 @@ def _check_member(info: zipfile.ZipInfo, limits: ArchiveLimits) -> None:
         raise BadArchive(f"{name} is encrypted.")
     if (info.external_attr >> 16) & 0o170000 == 0o120000:
         raise BadArchive(f"{name} is a symbolic link.")
-    if info.file_size > 64 * 1024 and info.file_size > limits.ratio * max(info.compress_size, 1):
+    unsuspicious = _BITMAP_BYTES if name.lower().endswith(_BITMAPS) else 64 * 1024
+    if info.file_size > unsuspicious and info.file_size > limits.ratio * max(info.compress_size, 1):
         raise BadArchive(f"{name} inflates {info.file_size // max(info.compress_size, 1)} times: it looks like a bomb.")
 
 

@@ -66,6 +66,18 @@ def test_a_bomb_is_refused_by_its_ratio() -> None:
         TemplateBundle.unpack(archive(("zeros", bytes(10_000_000))))
 
 
+def test_a_picture_of_plain_pixels_that_is_nearly_white_is_no_bomb() -> None:
+    pictures = [("word/media/image1.emf", bytes(11_000_000)), ("logo.BMP", bytes(3_000_000))]
+    manifest = ("manifest.json", TemplateBundle.of_file("typst", b"").manifest.model_dump_json().encode())
+    bundle = TemplateBundle.unpack(archive(manifest, *pictures))
+    assert {name: len(content) for name, content in bundle.files.items()} == {
+        "word/media/image1.emf": 11_000_000,
+        "logo.BMP": 3_000_000,
+    }
+    with pytest.raises(BadArchive, match="bomb"):
+        TemplateBundle.unpack(archive(("image1.emf", bytes(40_000_000))))
+
+
 def test_too_many_files_and_too_many_bytes_are_refused() -> None:
     many = archive(*((str(number), b"") for number in range(4)))
     with pytest.raises(BadArchive, match="4 files; 3"):

@@ -65,6 +65,15 @@ async def test_what_may_be_the_datas_fault_only_warns(pool: RenderPool, source: 
     assert [warned.code for warned in verdict.warnings] == ["not_tried"]
 
 
+async def test_standards_that_exclude_each_other_are_refused_without_a_sample(pool: RenderPool) -> None:
+    bundle = TemplateBundle.of_file("typst", b"= Hi")
+    manifest = bundle.manifest.model_copy(update={"pdf_standards": ("a-2b", "a-3b")})
+    with pytest.raises(DocumentFailed) as failure:
+        await pool.describe(TemplateBundle(manifest, bundle.files), 10)
+    assert failure.value.error.message.startswith("These PDF standards exclude each other")
+    assert "pdf_standards" in (failure.value.error.hint or "")
+
+
 async def test_the_data_that_a_template_asks_for_are_told_with_an_example_that_it_takes(pool: RenderPool) -> None:
     source = b'#let d = json("data.json")\n#d.name\n#for row in d.rows [#row.price]'
     verdict = await pool.describe(TemplateBundle.of_file("typst", source), 10)

@@ -76,6 +76,11 @@ def test_a_description_says_what_each_source_is_for() -> None:
     assert "template.json" not in upload.bundle.files
 
 
+def test_a_description_may_begin_with_a_byte_order_mark() -> None:
+    content = packed({"a.typ": "= A", "template.json": b'\xef\xbb\xbf{"title": "Note"}'})
+    assert read_upload("a.zip", content, LIMITS).title == "Note"
+
+
 def test_what_is_downloaded_can_be_uploaded_again() -> None:
     described = {"title": "T", "pdf_standards": ["ua-1"], "sources": [{"file": "a.typ", "formats": ["pdf"]}]}
     upload = read_upload("a.zip", packed({"a.typ": "= A", "logo.png": PICTURE}, described), LIMITS)

@@ -60,7 +60,7 @@ def _unmet_standard(
     impossible = _UNMET.fullmatch(error.message)
     if impossible:
         says = ". ".join(json.loads(f"[{impossible['says']}]"))
-        return failed("template_error", f"These PDF standards exclude each other: {says}.", hint=_STANDARDS_HINT)
+        return failed("template_error", f"{EXCLUSIVE}: {says}.", hint=_STANDARDS_HINT)
     standard = _STANDARD.fullmatch(error.message)
     if standard is None:
         return None
@@ -72,6 +72,7 @@ def _unmet_standard(
     return failed("missing_glyphs", message, **where, hint=hint)
 
 
+EXCLUSIVE = "These PDF standards exclude each other"
 _STANDARDS_HINT = "Name one PDF/A standard at most in `pdf_standards`, and a version that it allows."
 
 
