@@ -224,8 +224,13 @@ def _presswork_error(request: Request, error: Exception) -> Response:
     if code not in PROBLEMS:
         log.error("problem.unknown_code", code=error.code)
         return internal_problem(request)
-    detail = f"{error.message} {error.hint}".strip()
+    detail = f"{_sentence(error.message)} {error.hint}" if error.hint else error.message
     return problem(request, code, detail, headers=headers, **more)
+
+
+def _sentence(message: str) -> str:
+    """End a message where a hint follows: engines word theirs without a full stop."""
+    return message if message.endswith((".", "!", "?", ":", ";")) else f"{message}."
 
 
 def failure_code(code: str) -> str:

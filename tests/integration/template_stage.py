@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-from backends.asks import Asks
+from backends.asks import Ask, Asks
 from contracts.documents import Warned
 from contracts.errors import DocumentError
 from contracts.templates import TemplateBundle, bundle_key
@@ -42,9 +42,13 @@ class Inspector:
         while True:
             await asks.wait(1)
             while not self.deaf and (taken := await asks.take()):
-                assert isinstance(taken.ask, CheckAsk)
-                self.seen.append(taken.ask)
-                await asks.answer(taken.ask.ask_id, await self._judged(taken.ask))
+                await asks.answer(taken.ask.ask_id, await self._answer(taken.ask))
+
+    async def _answer(self, ask: Ask) -> Answer:
+        if not isinstance(ask, CheckAsk):
+            return Answer(error=DocumentError(code="template_error", message="nothing is rendered here"))
+        self.seen.append(ask)
+        return await self._judged(ask)
 
     async def _judged(self, ask: CheckAsk) -> Answer:
         packed = await self.api.blobs.get(bundle_key(ask.sha256))

@@ -22,6 +22,13 @@ async def inspector(api: Api) -> AsyncIterator[Inspector]:
 pytestmark = pytest.mark.usefixtures("inspector")
 
 
+def nested(levels: int) -> dict[str, object]:
+    value: dict[str, object] = {}
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
 async def job_of(api: Api, document_id: str) -> GenerationJob:
     text = await api.scripts.redis.get(f"{api.scripts.prefix}job:{document_id}")
     return GenerationJob.model_validate_json(text)
@@ -146,6 +153,8 @@ async def test_changes_of_different_fields_at_once_are_all_kept(api: Api) -> Non
         ({"schema": []}, "/schema"),
         ({"schema": {"description": "x" * 300_000}}, "/schema"),
         ({"sample": {"a": "x" * 300_000}}, "/sample"),
+        ({"sample": nested(80)}, "/sample"),
+        ({"schema": nested(170)}, "/schema"),
         ({"visibility": None}, "/visibility"),
         ({"missing": "ignore"}, "/missing"),
         ({"title": "a\u0000"}, "/title"),
@@ -175,6 +184,8 @@ async def test_tags_name_versions_and_production_rolls_back(api: Api) -> None:
     assert (await member.delete(f"{NOTE}/tags/beta")).status_code == 404
     assert problem(await member.delete(f"{NOTE}/tags/production"))[:2] == (409, "production_needed")
     assert problem(await member.put(f"{NOTE}/tags/beta", json={"version": 9}))[2] == "/version"
+    for number in ("1", True, 1.0):
+        assert problem(await member.put(f"{NOTE}/tags/beta", json={"version": number}))[2] == "/version"
     for tag in ("7", "a b", "x" * 65):
         assert problem(await member.put(f"{NOTE}/tags/{tag}", json={"version": 1}))[2] == "/tag"
 
@@ -201,6 +212,25 @@ async def test_a_deleted_template_is_gone_and_its_documents_can_be_made_again(ap
     assert "note" not in {item["name"] for item in (await api.admin.get("/v1/templates")).json()["items"]}
     retried = await member.post(f"/v1/documents/{accepted['id']}/retry")
     assert (retried.status_code, retried.json()["template"]["version"]) == (200, 1)
+
+
+async def test_an_idempotency_key_replays_when_the_template_has_gone_or_wants_other_data(api: Api) -> None:
+    member, _ = await api.user()
+    await made(member)
+    document, key = {"template": "note", "data": {"name": "A"}}, {"Idempotency-Key": "once"}
+    first = await member.post("/v1/documents", json=document, headers=key)
+    await member.patch(NOTE, json={"schema": {"required": ["number"]}})
+    await asyncio.sleep(0.6)  # heads are up to half a second old
+    assert problem(await member.post("/v1/documents", json=document))[2] == "/data/number"
+    for gone in (False, True):
+        if gone:
+            await member.delete(NOTE)
+            await asyncio.sleep(0.6)
+        again = await member.post("/v1/documents", json=document, headers=key)
+        assert (again.status_code, again.json(), again.headers["Idempotency-Replayed"]) == (202, first.json(), "true")
+        other = await member.post("/v1/documents", json={**document, "data": {}}, headers=key)
+        assert problem(other)[:2] == (422, "idempotency_mismatch")
+    assert problem(await member.post("/v1/documents", json=document, headers={"Idempotency-Key": "new"}))[0] == 422
 
 
 async def test_a_name_that_is_used_again_counts_its_versions_on(api: Api) -> None:
