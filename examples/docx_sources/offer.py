@@ -75,9 +75,11 @@ def _chapters(document: Document) -> None:
     tag_row(table, 0, "for pair in pictures|batch(2)")
     tag_row(table, 3, "endfor")
     for cell, place in ((0, 0), (2, 1)):
-        together(cell_text(table.rows[1].cells[cell], f"{{{{ pair[{place}].file|image(width='82mm') }}}}"))
-        cell_text(table.rows[2].cells[cell], f"{{{{ pair[{place}].shows }}}}", size=8.5, color=QUIET)
-        table.rows[2].cells[cell].paragraphs[0].paragraph_format.space_after = Pt(8)
+        there, end = (f"{{% if pair|length > {place} %}}", "{% endif %}") if place else ("", "")
+        picture, shows = (row.cells[cell] for row in (table.rows[1], table.rows[2]))
+        together(cell_text(picture, f"{there}{{{{ pair[{place}].file|image(width='82mm') }}}}{end}"))
+        cell_text(shows, f"{there}{{{{ pair[{place}].shows }}}}{end}", size=8.5, color=QUIET)
+        shows.paragraphs[0].paragraph_format.space_after = Pt(8)
     for index in (1, 2):
         row_height(table, index, 12)
 
