@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import jsonschema_rs
 from jsonschema_rs import ValidationError
+from jsonschema_rs import ValidationErrorKind as Kind
 from pydantic_core import from_json, to_json
 
 from app.services.data_flaws import flaw_of, is_certain
@@ -100,7 +101,7 @@ class DataSchema:
 
     def flaws(self, data: dict[str, object]) -> list[tuple[Flaw, bool]]:
         """Return the first violations, each with whether `x-certain` stands beside the keyword that failed."""
-        found = sorted(self._found(data), key=lambda error: not is_certain(error, self._schema))
+        found = sorted(_once(self._found(data)), key=lambda error: not is_certain(error, self._schema))
         return [(flaw_of(error, self._schema, data), is_certain(error, self._schema)) for error in found[:LISTED]]
 
     def is_quick(self, data: dict[str, object]) -> bool:
@@ -139,6 +140,15 @@ class DataSchema:
         except ValidationError as error:
             return [error]
         return []
+
+
+def _once(errors: list[ValidationError]) -> list[ValidationError]:
+    """Leave out unknown fields that a row before has, too: a list of a thousand rows would say it a thousand times."""
+    found: dict[object, ValidationError] = {}
+    for number, error in enumerate(errors):
+        unknown = error.kind.unexpected if isinstance(error.kind, Kind.AdditionalProperties) else None
+        found.setdefault(number if unknown is None else (*error.schema_path, *unknown), error)
+    return list(found.values())
 
 
 def _left(value: object, left: int) -> int:

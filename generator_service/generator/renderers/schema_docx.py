@@ -39,6 +39,8 @@ _LOOP = re.compile(
     r"for\s+(?P<names>[\w\s,]+?)\s+in\s+(?P<source>.+?)(?:\s+(?P<only>if\s.*)|\s+recursive)?$", re.DOTALL
 )
 _PATH = re.compile(r"[A-Za-z_]\w*(?:\.\w+|\[\s*(?:'[^']*'|\"[^\"]*\"|\d+)\s*\])*")
+#: What reads the rows of the loops around it by another name.
+_OTHER_ROWS = re.compile(r"\bloop\s*\.\s*(?:previtem|nextitem)\b")
 _OPENING = frozenset({"if", "for", "macro", "call", "filter", "with", "set"})
 
 
@@ -142,10 +144,16 @@ class _Reader:
             self._expression(found["only"][2:], sure=False)
 
     def _expression(self, code: str, *, sure: bool = True, flag: bool = False, printed: bool = False) -> None:
+        if _OTHER_ROWS.search(code):
+            self._open_rows()
         sure = sure and not self._unsure and not _UNSURE.search(re.sub(_STRING, "", code))
         for found in _TOKEN.finditer(code):
             if found["path"] and not (found["after"] or "").strip() == "=":
                 self._path(found, code, sure, flag, printed)
+
+    def _open_rows(self) -> None:
+        for use in (use for scope in self._scopes for use in scope.names.values() if use is not None):
+            use.open()
 
     def _path(self, found: re.Match[str], code: str, sure: bool, flag: bool, printed: bool) -> None:
         path, called = found["path"], (found["after"] or "").strip() == "("

@@ -76,6 +76,8 @@ def uses_in_typst(main: str, others: list[str]) -> Use | None:
     _Reader(root, main, leading=True).read()
     for source in others:
         _Reader(root, source, leading=False).read()
+    if any(_READ.search(source) for source in others):  # what they read may be imported under any name
+        root.open()
     return root
 
 
@@ -169,10 +171,10 @@ class _Reader:
         return max(known, key=lambda one: (one.start, one.use is not None), default=None)
 
     def _is_key(self, found: re.Match[str]) -> bool:
-        """Whether a name is that of an argument or a key, not a variable; or is being defined."""
+        """Whether a name is that of an argument, a parameter or a key, not a variable; or is being defined."""
         before = self._text[max(found.start() - 8, 0) : found.start()]
         return (
-            re.match(r"\s*:(?!=)", self._text[found.end() :]) is not None or re.search(r"\blet\s+$", before) is not None
+            re.match(r"\s*(?::(?!=)|=>)", self._text[found.end() :]) is not None or re.search(r"\blet\s+$", before) is not None
         )
 
     def _certainty(self, at: int) -> tuple[bool, bool]:
@@ -294,6 +296,8 @@ class _Reader:
             use.kinds.add(_KINDS[called["name"]])
         elif not printed and not (called and called["name"] in _HARMLESS):
             use.unclear = True
+        else:
+            use.whole = True
 
 
 def _body(code: str) -> int:

@@ -16,6 +16,7 @@ class Use:
 
     `certain`: without it every document fails; the same of `certain_object` and `certain_list` for other types than
     those. `listable`: the types that a certain loop takes. `unclear`: it is handed on whole, and anything may follow.
+    `whole`: it is printed as it is, with all there is in it.
     """
 
     fields: dict[str, "Use"] = field(default_factory=dict)
@@ -26,6 +27,18 @@ class Use:
     certain_object: bool = False
     listable: tuple[str, ...] = ()
     unclear: bool = False
+    whole: bool = False
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether nothing but its fields is read: a field that is not among them is unknown."""
+        return bool(self.fields) and not (self.unclear or self.whole or self.kinds - {"flag"})
+
+    def open(self) -> None:
+        """Say that more may be read of it, and of all that is in it."""
+        self.whole = True
+        for inner in (*self.fields.values(), *([self.items] if self.items else [])):
+            inner.open()
 
     def at(self, name: str) -> "Use":
         """Return a field's use."""
@@ -48,6 +61,7 @@ def merged(uses: Iterable[Use]) -> Use:
         certain=all(use.certain for use in all_uses),
         certain_object=all(use.certain_object for use in all_uses),
         unclear=any(use.unclear for use in all_uses),
+        whole=any(use.whole for use in all_uses),
     )
     if all(use.listable for use in all_uses):
         whole.listable = tuple(dict.fromkeys(kind for use in all_uses for kind in use.listable))
@@ -61,7 +75,7 @@ def merged(uses: Iterable[Use]) -> Use:
 def schema_of(use: Use) -> Schema:
     """Return the schema of the whole data: unknown fields violate it unless the data are handed on whole."""
     schema: Schema = {"$schema": DIALECT, "type": "object", "properties": _properties(use, 0), **_needed(use)}
-    if not use.unclear:
+    if not (use.unclear or use.whole):
         schema["additionalProperties"] = False
     return schema
 
@@ -86,7 +100,8 @@ def _shape(use: Use, depth: int) -> Schema:
         return {"type": ["array", "null"], "items": _schema(use.items, depth + 1)} if not use.unclear else {}
     if use.fields:
         types = {} if use.unclear else {"type": ["object", "null"]}
-        return {**types, "properties": _properties(use, depth), **_needed(use)}
+        shape = {**types, "properties": _properties(use, depth), **_needed(use)}
+        return {**shape, "additionalProperties": False} if use.closed else shape
     kinds = use.kinds - {"flag", "printed"} or use.kinds - {"flag"}
     return {} if use.unclear or len(kinds) != 1 else dict(_LEAVES[next(iter(kinds))])
 
