@@ -9,7 +9,6 @@ import asyncio
 import io
 import json
 import os
-import platform
 import signal
 import statistics
 import subprocess
@@ -17,18 +16,29 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import psutil
 import pypdf
 
-RESULTS = Path(__file__).parent / "results"
+from benchmarks.page import conditions, write_section
+
+RESULTS = Path(__file__).parent / "results" / "service.json"
 PORTS = {"API_PORT": 17401, "GENERATOR_PORT": 17402, "REDIS_PORT": 17403, "CLICKHOUSE_PORT": 17404}
 Post = Callable[[int], Awaitable[str]]
+
+TITLE = "The whole service on one machine"
+EXPLAINED = """\
+`presswork up` (API, generator, Redis, ClickHouse) and the client share the machine; the shipped invoice, 12 lines.
+Ready {ready_s} s after the start with {idle_memory_mb:.0f} MiB (shared pages counted once), {memory_after_mb:.0f} MiB
+at the end. Times are from acceptance to stored, by the service's own records.
+"""
+LOADS = {"saturated": "8 clients, each waiting for its document", "two_clients": "2 clients, each waiting"}
 
 
 @dataclass
@@ -206,10 +216,29 @@ def main() -> None:
         finally:
             stack.stop()
     rounded = json.loads(json.dumps(found), parse_float=lambda text: round(float(text), 1))
-    report = {"machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}", **rounded}
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "service.json").write_text(json.dumps(report, indent=2) + "\n")
+    report = {"conditions": conditions(), **rounded}
+    RESULTS.write_text(json.dumps(report, indent=2) + "\n")
+    write_section("service", TITLE, section(report))
     print(json.dumps(report, indent=2))
+
+
+def section(report: Mapping[str, Any]) -> Iterator[str]:
+    """Write the page's section from a report."""
+    yield from (f"{report['conditions']}.", "", *EXPLAINED.format(**report).splitlines(), "")
+    yield "| | documents/s | p50 / p99 ms | render p50 ms |"
+    yield "|---|---|---|---|"
+    for made in ("pdf", "docx"):
+        for load, words in LOADS.items():
+            found = report[f"invoice_{made}_{load}"]
+            times = f"{found['p50_ms']:.0f} / {found['p99_ms']:.0f} | {found['render_p50_ms']:.0f}"
+            yield f"| {made.upper()}, {words} | {found['documents_per_s']:.0f} | {times} |"
+        burst = report[f"invoice_{made}_burst"]
+        yield f"| {made.upper()}, all requested at once | {burst['documents_per_s']:.0f} | | |"
+    accepted = report["accept_at_500"]
+    yield ""
+    yield f"POST alone, offered {accepted['offered_per_s']} times a second whatever the answers:"
+    yield f"{accepted['accepted_per_s']:.0f}/s accepted, p50 {accepted['p50_ms']} ms, p99 {accepted['p99_ms']} ms,"
+    yield f"{accepted['refused']} refused."
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from benchmarks.engines.contestants import KINDS, WORK, Contestant
 from benchmarks.engines.records import MAKE, Record, json_lines
 
 #: More than the fastest renders in its time; those who read pages render a hundredth of it.
-RECORDS = {"invoice": 6000, "report": 600}
+RECORDS = {"invoice": {"docx": 15_000, "pdf": 2000}, "report": {"docx": 1000, "pdf": 150}}
 PAGES = {"invoice": 400, "report": 80}
 
 
@@ -26,22 +26,24 @@ class Inputs:
     def make(cls, folder: Path) -> "Inputs":
         inputs = cls(folder)
         for kind in KINDS:
-            inputs.records(kind).write_text("".join(f"{line}\n" for line in json_lines(kind, 0, RECORDS[kind])))
+            for made, count in RECORDS[kind].items():
+                lines = json_lines(kind, made, 0, count)
+                inputs.records(kind, made).write_text("".join(f"{line}\n" for line in lines))
             inputs.pages(kind).write_text("".join(f"{json.dumps(page)}\n" for page in _pages(kind, PAGES[kind])))
         return inputs
 
-    def records(self, kind: str) -> Path:
-        return self.folder / f"{kind}.jsonl"
+    def records(self, kind: str, output_format: str) -> Path:
+        return self.folder / f"{kind}-{output_format}.jsonl"
 
     def pages(self, kind: str) -> Path:
         return self.folder / f"{kind}-pages.jsonl"
 
     def of(self, contestant: Contestant, kind: str) -> Path:
-        return self.pages(kind) if contestant.html else self.records(kind)
+        return self.pages(kind) if contestant.html else self.records(kind, contestant.format)
 
-    def all(self, kind: str) -> list[bytes]:
+    def all(self, kind: str, output_format: str) -> list[bytes]:
         """Return the records as JSON."""
-        return self.records(kind).read_bytes().splitlines()
+        return self.records(kind, output_format).read_bytes().splitlines()
 
 
 def _pages(kind: str, count: int) -> Iterator[str]:

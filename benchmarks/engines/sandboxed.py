@@ -10,11 +10,12 @@ import time
 from itertools import islice
 from typing import Literal
 
+import psutil
 import uvloop
 
 from benchmarks.engines.bundles import bundle_of, request_of
 from benchmarks.engines.inputs import Inputs
-from benchmarks.engines.turn import WARM, Figures, measured_core, on_core
+from benchmarks.engines.turn import WARM, Figures, cpu_s, measured_core, on_core
 from benchmarks.engines.validation import check
 from generator.sandbox import RenderPool, SandboxLimits
 
@@ -46,18 +47,24 @@ class _Filled:
     def __init__(self, pool: RenderPool, kind: str, output_format: str, inputs: Inputs) -> None:
         self._pool, self._kind, self._format = pool, kind, output_format
         self._bundle = bundle_of(kind, output_format)
-        self._records = enumerate(inputs.all(kind))
+        self._records = enumerate(inputs.all(kind, output_format))
         self._last = (0, b"")
 
     async def run(self, seconds: float) -> Figures:
         for number, record in islice(self._records, WARM[self._kind]):
             await self._render(number, record)
-        began = time.perf_counter()
+        before, began = self._cpu_s(), time.perf_counter()
         done = sum(await asyncio.gather(*(self._until(began + seconds) for _ in range(UNDER_WAY))))
-        elapsed = time.perf_counter() - began
+        elapsed, after = time.perf_counter() - began, self._cpu_s()
         number, content = self._last
         check(self._kind, number, self._format, content)
-        return {"per_s": done / elapsed, "documents": done}
+        process_ms, pool_ms = (1000 * (end - begin) / done for begin, end in zip(before, after, strict=True))
+        return {"per_s": done / elapsed, "process_cpu_ms": process_ms, "pool_cpu_ms": pool_ms, "documents": done}
+
+    def _cpu_s(self) -> tuple[float, float]:
+        """Return the seconds of work of the render process, and of this one."""
+        (child,) = self._pool.children
+        return cpu_s(psutil.Process(child.pid)), time.process_time()
 
     async def _until(self, end: float) -> int:
         done = 0

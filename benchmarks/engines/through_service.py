@@ -6,13 +6,13 @@ All processes and the client share the machine's cores, so what a document costs
 """
 
 import asyncio
+import contextlib
 import io
 import json
 import tempfile
 import time
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ import psutil
 
 from benchmarks.engines.bundles import bundle_of
 from benchmarks.engines.inputs import Inputs
-from benchmarks.engines.turn import Figures, used_by
+from benchmarks.engines.turn import Figures, cpu_s
 from benchmarks.engines.validation import check
 from benchmarks.service import Stack, start
 
@@ -31,10 +31,19 @@ from benchmarks.service import Stack, start
 ACCEPTED_PER_S, AHEAD_S = 120, 2.0
 TOGETHER = 16
 READ_BACK = 5
+#: The processes of the service: what each is for, and what its command line says.
+ROLES = {
+    "render": "generator.sandbox_child",
+    "api": "-m app",
+    "generator": "-m generator",
+    "redis": "valkey-server",
+    "clickhouse": "clickhouse_node",
+}
+OTHERS = "others"
 Row = dict[str, Any]
 
 
-@contextmanager
+@contextlib.contextmanager
 def service(workers: int) -> Iterator[Stack]:
     """Run the service with so many render processes on a fresh folder."""
     with tempfile.TemporaryDirectory(prefix="presswork-engines-") as folder:
@@ -52,21 +61,37 @@ def through_service(stack: Stack, kind: str, output_format: str, inputs: Inputs,
 
 async def _measured(stack: Stack, kind: str, output_format: str, inputs: Inputs, documents: int) -> Figures:
     async with _client(stack) as session:
-        case = _Case(session, kind, output_format, f"bench-{kind}-{output_format}", inputs.all(kind)[:documents])
+        case = _Case(
+            session, kind, output_format, f"bench-{kind}-{output_format}", inputs.all(kind, output_format)[:documents]
+        )
         await case.upload()
         await case.request(case.records[: TOGETHER * 2])  # warm
-        before, began = used_by(psutil.Process(stack.process.pid))[1], time.perf_counter()
+        before, began = _cpu_s(stack), time.perf_counter()
         rows = await case.request(case.records)
-        at_once_s = time.perf_counter() - began
-        cpu_s = used_by(psutil.Process(stack.process.pid))[1] - before
+        at_once_s, after = time.perf_counter() - began, _cpu_s(stack)
         await case.read_back(rows)
         backlog = await case.request(case.records, timedelta(seconds=AHEAD_S + documents / ACCEPTED_PER_S))
     return {
         "at_once_per_s": documents / at_once_s,
         "backlog_per_s": worked_off(backlog),
-        "cpu_ms": 1000 * cpu_s / documents,
         "documents": documents,
+        **{f"{role}_cpu_ms": 1000 * (after[role] - before[role]) / documents for role in after},
     }
+
+
+def _cpu_s(stack: Stack) -> dict[str, float]:
+    """Return the seconds of work of the service's processes by role."""
+    spent = dict.fromkeys((*ROLES, OTHERS), 0.0)
+    for process in psutil.Process(stack.process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            spent[role_of(process.cmdline())] += cpu_s(process)
+    return spent
+
+
+def role_of(command: Sequence[str]) -> str:
+    """Tell what a process of the service is for, by its command line."""
+    said = " ".join(command)
+    return next((role for role, mark in ROLES.items() if mark in said), OTHERS)
 
 
 def worked_off(rows: Sequence[Row]) -> float:
@@ -75,7 +100,7 @@ def worked_off(rows: Sequence[Row]) -> float:
     return (len(ended) - 1) / (ended[-1] - ended[0]).total_seconds()
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _client(stack: Stack) -> AsyncIterator[aiohttp.ClientSession]:
     headers = {"Authorization": f"Bearer {stack.key}"}
     async with aiohttp.ClientSession(
@@ -123,9 +148,12 @@ class _Case:
         asked = {"template": self.template, "format": self.format, **({"run_at": due} if due else {})}
         body = json.dumps(asked).encode()[:-1] + b', "data": ' + record + b"}"
         headers = {"Content-Type": "application/json"}
-        async with self.session.post("/v1/documents", data=body, headers=headers) as response:
-            assert response.status == 202, await response.text()
-            return str((await response.json())["id"])
+        while True:
+            async with self.session.post("/v1/documents", data=body, headers=headers) as response:
+                if response.status == 202:
+                    return str((await response.json())["id"])
+                assert response.status == 429, await response.text()
+            await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
 
     async def _completed(self, document_id: str) -> Row:
         while True:

@@ -146,24 +146,26 @@ def _moment(process: "subprocess.Popen[bytes]", name: str, contestant: Contestan
         raise RuntimeError(f"{contestant.name} ended before it said {name!r}")
     heard = json.loads(said)
     assert heard.pop("mark") == name
-    moment = _Moment(*used_by(psutil.Process(process.pid)), heard)
+    moment = _Moment(*_used_by(psutil.Process(process.pid)), heard)
     process.stdin.write(b"\n")
     process.stdin.flush()
     return moment
 
 
-def used_by(parent: psutil.Process) -> tuple[int, float]:
-    """Return the memory of a process and its descendants, shared pages counted once, and their seconds of work.
-
-    Those of children that have ended are their parents'.
-    """
+def _used_by(parent: psutil.Process) -> tuple[int, float]:
+    """Return the memory of a process and its descendants, shared pages counted once, and their seconds of work."""
     memory, seconds = 0, 0.0
     for process in [parent, *parent.children(recursive=True)]:
         with contextlib.suppress(psutil.NoSuchProcess):
-            times = process.cpu_times()
             memory += int(process.memory_full_info().pss)
-            seconds += float(times.user + times.system + times.children_user + times.children_system)
+            seconds += cpu_s(process)
     return memory, seconds
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """Return the seconds of work of a process, and of its children that have ended."""
+    times = process.cpu_times()
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

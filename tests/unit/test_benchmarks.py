@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import page, pressure, queue_depth
+from benchmarks import page, pressure, queue_depth, service
 from benchmarks.__main__ import names
 from benchmarks.environments import pins_of
 from benchmarks.queues import report
@@ -102,6 +102,7 @@ def test_the_page_shows_the_results_that_lie_beside_it() -> None:
     text = page.PAGE.read_text()
     shown = {"queues": (report.RESULTS, report.TITLE, report.section)}
     shown["queue_depth"] = (queue_depth.RESULTS, queue_depth.TITLE, queue_depth.section)
+    shown["service"] = (service.RESULTS, service.TITLE, service.section)
     for name, (results, title, section) in shown.items():
         assert page.with_section(text, name, title, section(json.loads(results.read_text()))) == text, name
 

@@ -10,23 +10,25 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import chart, environments, page
+from benchmarks import chart, engines_memory, environments, page
+from benchmarks.__main__ import LONG, names
 from benchmarks.engines import report
 from benchmarks.engines.bundles import bundle_of, request_of
 from benchmarks.engines.contestants import ALL, KINDS, OURS_DOCX, OURS_PDF, Contestant
 from benchmarks.engines.inputs import Inputs
 from benchmarks.engines.ratios import AIMS, Aim, Ratio, medians, ratios
 from benchmarks.engines.records import MAKE, invoice, json_lines, money, texts_of
-from benchmarks.engines.through_service import worked_off
+from benchmarks.engines.through_service import role_of, worked_off
 from benchmarks.engines.validation import check, check_samples
 from generator.core import Engines, generate
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_records_differ_and_are_the_same_each_time(kind: str) -> None:
-    lines = list(json_lines(kind, 0, 30))
+    lines = list(json_lines(kind, "pdf", 0, 30))
     assert len(set(lines)) == 30
     assert lines[7] == json.dumps(MAKE[kind](7), ensure_ascii=False)
+    assert "<svg" in lines[7] and "<svg" not in next(json_lines(kind, "docx", 7, 1))
 
 
 def test_an_invoices_amounts_add_up() -> None:
@@ -42,7 +44,7 @@ def test_money_has_two_digits_and_groups_of_three(cents: int, shown: str) -> Non
 
 @pytest.mark.parametrize(("ours", "kind"), [(OURS_DOCX, "invoice"), (OURS_DOCX, "report"), (OURS_PDF, "invoice")])
 def test_our_documents_pass_for_their_own_record_alone(ours: Contestant, kind: str) -> None:
-    data = next(json_lines(kind, 5, 1)).encode()
+    data = next(json_lines(kind, ours.format, 5, 1)).encode()
     content = generate(request_of(bundle_of(kind, ours.format), data, ours.format), Engines()).content
     check(kind, 5, ours.format, content)
     with pytest.raises(AssertionError, match=f"{kind} 6 as {ours.format} lacks"):
@@ -63,10 +65,10 @@ def test_a_folder_without_samples_does_not_pass(tmp_path: Path) -> None:
 
 
 def test_pages_for_browsers_need_nothing_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.engines.inputs.RECORDS", {"invoice": 3, "report": 2})
+    monkeypatch.setattr("benchmarks.engines.inputs.RECORDS", {"invoice": {"pdf": 3}, "report": {"pdf": 2}})
     monkeypatch.setattr("benchmarks.engines.inputs.PAGES", {"invoice": 2, "report": 1})
     inputs = Inputs.make(tmp_path)
-    assert [len(inputs.all(kind)) for kind in KINDS] == [3, 2]
+    assert [len(inputs.all(kind, "pdf")) for kind in KINDS] == [3, 2]
     for kind, count in (("invoice", 2), ("report", 1)):
         pages = [json.loads(line) for line in inputs.pages(kind).read_text().splitlines()]
         assert len(pages) == count and not any("http" in source for source in re.findall(r'src="([^"]*)', pages[0]))
@@ -115,6 +117,22 @@ def test_a_backlogs_rate_is_between_the_first_and_the_last_completion() -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "role"),
+    [
+        (["python", "-P", "-m", "app"], "api"),
+        (["python", "-P", "-m", "app.services.judge_child"], "api"),
+        (["python", "-P", "-m", "generator"], "generator"),
+        (["python", "-I", "-B", "-m", "generator.sandbox_child", "{}"], "render"),
+        (["/bin/valkey-server", "127.0.0.1:1"], "redis"),
+        (["python", "-P", "-m", "backends.embedded.clickhouse_node", "/data"], "clickhouse"),
+        (["python", "-m", "standalone", "up"], "others"),
+    ],
+)
+def test_each_process_of_the_service_has_a_role(command: list[str], role: str) -> None:
+    assert role_of(command) == role
+
+
+@pytest.mark.parametrize(
     ("values", "low", "high"), [((0.24, 114.0), -1, 3), ((1.0, 10.0), 0, 1), ((20.0, 30.0), 1, 2), ((10.0, 10.0), 1, 2)]
 )
 def test_the_scale_of_a_chart_encloses_all_values(values: tuple[float, ...], low: int, high: int) -> None:
@@ -136,9 +154,34 @@ def test_a_chart_is_xml_with_a_bar_for_each_value_and_ours_stands_out() -> None:
     assert float(rects[0].get("width", "0")) > float(rects[1].get("width", "0")) > 0
 
 
+def test_sizes_are_cut_into_stretches_of_equal_length() -> None:
+    sizes = [float(size) for size in range(10)]
+    assert engines_memory.stretches(sizes, 3) == [[3, 1.0, 2.0], [6, 4.0, 5.0], [10, 7.5, 9.0]]
+
+
+@pytest.mark.parametrize(("last", "said"), [(109.0, "+9.0%: **flat**"), (120.0, "+20.0%: **not flat**")])
+def test_growth_is_from_the_second_value_to_the_last(last: float, said: str) -> None:
+    many = [[1, 50.0], [500, 100.0], [1000, last]]
+    found = {"conditions": "", "mixed": 10, "typst": 1000, "stretches": many, "many": many, "p50_ms": {}}
+    assert sum(said in line for line in engines_memory.section(found)) == 2
+
+
+def test_the_mixture_has_every_shipped_template_in_both_formats() -> None:
+    mixed = engines_memory.cases()
+    assert {(case.name, case.format) for case in mixed} >= {("letter (shipped)", "pdf"), ("report (compared)", "docx")}
+    assert len({case.request(number).data for case in mixed[:1] for number in range(25)}) == 25
+
+
+def test_long_runs_are_by_name_only() -> None:
+    assert LONG == {"engines_memory", "queue_depth"} and LONG < set(names())
+
+
 def test_the_page_shows_the_results_that_lie_beside_it() -> None:
     found = json.loads(report.RESULTS.read_text())
     text = page.PAGE.read_text()
     assert page.with_section(text, "engines", report.TITLE, report.section(found)) == text
+    remembered = json.loads(engines_memory.RESULTS.read_text())
+    section = engines_memory.section(remembered)
+    assert page.with_section(text, "engines_memory", engines_memory.TITLE, section) == text
     for output_format in report.FORMATS:
         assert (report.IMAGES / f"engines-{output_format}.svg").read_text() == report.chart(found, output_format)
