@@ -208,3 +208,28 @@ def test_the_files_of_many_bundles_do_not_fill_the_disk(tmp_path: Path) -> None:
         files = {"main.typ": b"x", "data.bin": b"%d" % number}
         renderer.render(source, RenderRequest(TemplateBundle(TemplateManifest(sources=(source,)), files), b"{}", "svg"))
     assert len(list(tmp_path.iterdir())) == BUNDLES_ON_DISK + 2
+
+
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [({"id": 2**63}, "id"), ({"rows": [{"n": 1}, {"n": -(2**64)}]}, "rows[1].n")],
+)
+def test_a_whole_number_that_would_lose_digits_is_warned_of_and_strictly_refused(
+    engines: Engines, data: dict[str, object], path: str
+) -> None:
+    (warned,) = render(engines, '#json("data.json")', data).warnings
+    assert warned.code == "data_invalid" and f"`{path}` is " in warned.message and "as a text" in warned.message
+    bundle = TemplateBundle.of_file("typst", b"Hello")
+    with pytest.raises(DocumentFailed) as failure:
+        generate(RenderRequest(bundle, json.dumps(data).encode(), "pdf", strict=True), engines)
+    assert (failure.value.error.code, failure.value.error.data_path) == ("data_invalid", path)
+
+
+def test_a_whole_number_beyond_all_floats_is_an_error_of_the_data(engines: Engines) -> None:
+    found = error(engines, '#json("data.json")', {"a": 2**64, "b": 10**400})
+    assert (found.code, found.data_path) == ("data_invalid", "b") and found.hint
+
+
+def test_numbers_that_fit_and_long_texts_are_not_warned_of(engines: Engines) -> None:
+    data = {"id": 2**63 - 1, "low": -(2**63), "iban": "1" * 40, "pi": 3.1415926535897932384626}
+    assert render(engines, '#json("data.json")', data).warnings == ()

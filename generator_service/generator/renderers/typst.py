@@ -21,6 +21,7 @@ from generator.renderers.typst_compilers import Compilers, FontSet, Options
 from generator.renderers.typst_errors import located
 from generator.renderers.typst_files import Roots, is_text, library, placed
 from generator.renderers.typst_glyphs import GlyphCheck
+from generator.renderers.typst_numbers import inexact
 from generator.renderers.typst_packages import refuse_packages
 
 #: File names are interned for the life of the process and there are 65,535 ids: the names of a job never vary.
@@ -79,7 +80,7 @@ class TypstRenderer:
         if len(self._names) > MOST_NAMES:
             raise MemoryError("The file names of templates are used up in this process.")
         fonts, unread = self._compilers.of(request.fonts or request.bundle)
-        shown = request.data
+        shown, rounded = request.data, inexact(request)
         request, pictures = with_pictures(request)
         files = _text_files(source, request)
         refuse_packages(files, self._packages)
@@ -93,7 +94,7 @@ class TypstRenderer:
             except typst.TypstError as error:
                 raise located(error, source.file, {**self._library, **files}, shown, fonts.families) from error
             warned = _warned(warnings) + _missing_glyphs(fonts, files, request, objections)
-        return Rendered(pages[0], None if request.format == "pdf" else len(pages), unread + warned)
+        return Rendered(pages[0], None if request.format == "pdf" else len(pages), unread + rounded + warned)
 
 
 def _missing_glyphs(

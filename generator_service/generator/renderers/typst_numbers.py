@@ -1,0 +1,41 @@
+"""Whole numbers of more than 64 bits: Typst reads them as floats, and would print 18446744073709551616 as ...552000."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+
+from contracts.documents import Warned
+from generator.renderers.port import RenderRequest, failed
+
+_LONG = re.compile(rb"[0-9]{19}")
+_HINT = "Send it as a text: Typst keeps 16 digits of a number beyond 64 bits."
+
+
+def inexact(request: RenderRequest) -> tuple[Warned, ...]:
+    """Warn of the largest number that Typst cannot hold.
+
+    Raises DocumentFailed data_invalid if strict, or beyond floats.
+    """
+    if not _LONG.search(request.data):
+        return ()
+    found = list(_too_long(json.loads(request.data), ""))
+    if not found:
+        return ()
+    path, number = max(found, key=lambda one: abs(one[1]))
+    message = f"`{path}` is {str(number)[:40]}: its last digits are lost."
+    if request.strict or abs(number) > sys.float_info.max:
+        raise failed("data_invalid", message, data_path=path, hint=_HINT)
+    return (Warned(code="data_invalid", message=f"{message} {_HINT}"),)
+
+
+def _too_long(value: object, path: str) -> Iterator[tuple[str, int]]:
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield path, value
+    inner: Iterator[tuple[str, object]] = iter(())
+    if isinstance(value, dict):
+        inner = ((f"{path}.{name}".lstrip("."), one) for name, one in value.items())
+    elif isinstance(value, list):
+        inner = ((f"{path}[{at}]", one) for at, one in enumerate(value))
+    for below, one in inner:
+        yield from _too_long(one, below)
