@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from isal import isal_zlib
 
-_LOCAL = struct.Struct("<4s5H3L2H")
-_CENTRAL = struct.Struct("<4s6H3L5H2L")
+#: Without the fields that say nothing here: versions, times, attributes.
+_LOCAL = struct.Struct("<4s2x2H4x3L2H")
+_CENTRAL = struct.Struct("<4s4x2H4x3L3H8xL")
 _END = struct.Struct("<4s4H2LH")
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED, _SIZES_BEHIND, _UTF8_NAMES = 0x1, 0x8, 0x800
@@ -48,9 +49,7 @@ def members_of(content: bytes) -> tuple[list[tuple[int, Found]], int]:
     for _ in range(count):
         if at + _CENTRAL.size > end:
             raise Torn("its directory is cut off")
-        magic, _, _, flags, method, _, _, crc, packed, size, names, extra, remark, _, _, _, begins = (
-            _CENTRAL.unpack_from(content, at)
-        )
+        magic, flags, method, crc, packed, size, names, extra, remark, begins = _CENTRAL.unpack_from(content, at)
         if magic != b"PK\1\2":
             raise Torn("its directory is damaged")
         at += _CENTRAL.size
@@ -65,7 +64,7 @@ def end_of(content: bytes, begins: int, found: Found) -> int:
     """Return where a member ends. Raises Torn if its local header says something else than the directory."""
     if begins + _LOCAL.size > len(content):
         raise Torn(f"{found.text} lies outside of it")
-    magic, _, flags, method, _, _, crc, packed, size, names, extra = _LOCAL.unpack_from(content, begins)
+    magic, flags, method, crc, packed, size, names, extra = _LOCAL.unpack_from(content, begins)
     at = begins + _LOCAL.size
     said = Found(content[at : at + names], flags, method, crc, packed, size)
     if magic != b"PK\3\4" or said != found or flags & (_ENCRYPTED | _SIZES_BEHIND):

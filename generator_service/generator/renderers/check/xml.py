@@ -63,7 +63,7 @@ class Skeleton:
         self.rows: dict[bytes, None] = {}
         for chunk in chunks:
             if chunk != row:
-                start = max(chunk.rfind(b"<w:tr "), chunk.rfind(b"<w:tr>"))
+                start = _last_row(chunk)
                 if start < 0:  # it ends a row that holds others
                     rest.append(chunk + _ROW_END)
                     continue
@@ -81,6 +81,14 @@ class Skeleton:
         except expat.ExpatError:
             return False
         return True
+
+
+def _last_row(markup: bytes) -> int:
+    """Return where the last row begins, -1 if none does; others begin with the same letters (w:trPr)."""
+    start = markup.rfind(b"<w:tr")
+    while start >= 0 and markup[start + 5 : start + 6] not in (b" ", b">"):
+        start = markup.rfind(b"<w:tr", 0, start)
+    return start
 
 
 def skeleton_of(content: bytes) -> Skeleton | None:
