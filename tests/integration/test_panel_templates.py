@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from backends.template_store import TemplateStore
+from contracts.ids import new_id
 from contracts.templates import TemplateBundle, TemplateHead, TemplateVersion, bundle_key
 from generator.admin.user_api import ApiAnswer, ApiAway, UserApi
 from generator.shipped import load_shipped
@@ -156,15 +157,38 @@ async def test_a_template_that_makes_no_pictures_has_a_sheet_with_its_initials(p
     assert ">WO</text>" in answer.text and "No preview" in answer.text
 
 
-async def test_an_uploaded_template_is_in_the_gallery_with_its_picture_and_a_form(panel: PanelStack) -> None:
+async def uploaded(panel: PanelStack, owner: str) -> TemplateHead:
+    """Put a template where those of users are."""
     bundle = TemplateBundle.of_file("typst", b"= Delivery")
     await panel.api.blobs.put(bundle_key(bundle.sha256), bundle.pack())
     version = TemplateVersion(version=1, sha256=bundle.sha256, engines={"pdf": "typst", "png": "typst"}, created_at=1)
-    owner = (await panel.api.admin.get("/v1/me")).json()["user"]["id"]
     known = {"name": "delivery", "engine": "typst", "formats": version.formats, "tags": {"production": 1}}
     times = {"created_at": 1, "updated_at": 1, "first_at": 1, "revision": 1}
     head = TemplateHead.model_validate({**known, **times, "owner_id": owner, "versions": (version,)})
     await TemplateStore(panel.api.scripts).put(head, "template.created", None)
+    return head
+
+
+async def test_the_templates_of_others_have_pictures_but_no_form(panel: PanelStack) -> None:
+    member, owner = await panel.api.user()
+    head = await uploaded(panel, owner)
+    page = (await panel.get("/templates", q="delivery")).text
+    [(address, _, _)] = PICTURES.findall(page)
+    assert f"owner_id={owner}" in address and 'href="/templates/delivery' not in page
+    picture = await panel.browser.get(html.unescape(address))
+    assert picture.status_code == 200 and png_size(picture.content)[0] > 100
+    for path in (
+        "delivery/preview.png",
+        f"delivery/preview.png?owner_id={new_id()}",
+        "delivery/preview.png?owner_id=x",
+    ):
+        assert (await panel.browser.get(f"/templates/{path}")).status_code in (404, 422), path
+    await member.delete(f"/v1/templates/{head.name}")
+    assert (await panel.browser.get(html.unescape(address))).status_code == 404
+
+
+async def test_an_uploaded_template_is_in_the_gallery_with_its_picture_and_a_form(panel: PanelStack) -> None:
+    await uploaded(panel, (await panel.api.admin.get("/v1/me")).json()["user"]["id"])
     assert 'href="/templates/delivery"' in (await panel.get("/templates")).text
     preview = await panel.get("/templates/delivery/preview.png")
     assert preview.status_code == 200 and png_size(preview.content)[0] > 100

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from uuid import UUID
 
 from fastapi import APIRouter, Response
 
@@ -26,11 +27,12 @@ KEPT = "private, max-age=31536000, immutable"
 
 @dataclass(frozen=True)
 class Card:
-    """A template as the gallery shows it. `picture` is empty for one that this admin cannot use by its name."""
+    """A template as the gallery shows it. `usable`: this admin can make documents from it by its name."""
 
     shown: JsonObject
     picture: str = ""
     size: tuple[int, int] = A4
+    usable: bool = True
 
 
 @router.get("/templates")
@@ -54,9 +56,10 @@ async def template_page(visit: CurrentVisit, name: str) -> Response:
 
 @router.get("/templates/{name}/preview.png")
 async def preview(visit: CurrentVisit, name: str) -> Response:
-    """Send a page of the sample in a language; a drawn sheet says why there is none."""
-    shown = await _shown(visit.api, name)
-    head = await _head(visit, name)
+    """Send a page of the sample in a language; a drawn sheet says why there is none. `owner_id`: of another user's."""
+    owner = visit.request.query_params.get("owner_id", "")
+    shown = await _shown(visit.api, name, owner)
+    head = await _head(visit, name, owner)
     asked = visit.request.query_params.get("locale", "")
     locale = asked if asked in LANGUAGES else visit.words.language
     try:
@@ -133,14 +136,17 @@ async def _heads(visit: Visit) -> dict[tuple[str, str], TemplateHead]:
 async def _card(visit: Visit, item: JsonObject, heads: dict[tuple[str, str], TemplateHead]) -> Card:
     owner = str(item["owner_id"] or "")
     head = heads.get((owner, str(item["name"])))
-    if head is None or owner not in ("", str(visit.session.admin.user_id)):
-        return Card(item)
-    return Card(item, _address(visit, head), await visit.panel.pictures.size(head, visit.words.language))
+    if head is None:  # deleted since
+        return Card(item, usable=False)
+    usable = owner in ("", str(visit.session.admin.user_id))
+    size = await visit.panel.pictures.size(head, visit.words.language)
+    return Card(item, _address(visit, head, "" if usable else owner), size, usable)
 
 
-def _address(visit: Visit, head: TemplateHead) -> str:
+def _address(visit: Visit, head: TemplateHead, owner: str = "") -> str:
     language = visit.words.language
-    return f"/templates/{head.name}/preview.png?locale={language}&v={picture_tag(head, language)}"
+    whose = f"&owner_id={owner}" if owner else ""
+    return f"/templates/{head.name}/preview.png?locale={language}&v={picture_tag(head, language)}{whose}"
 
 
 async def _picture(visit: Visit, head: TemplateHead, locale: str, page: int) -> bytes:
@@ -156,16 +162,18 @@ def _page_number(visit: Visit) -> int:
     return max(1, int(asked)) if PAGE.fullmatch(asked) else 1
 
 
-async def _shown(api: UserApi, name: str) -> JsonObject:
+async def _shown(api: UserApi, name: str, owner: str = "") -> JsonObject:
     """Ask the API for a template. Raises NotFound for what cannot be a name, ApiRefused for what is none."""
     if not NAME.fullmatch(name):
         raise NotFound("template")
-    return (await api.get(f"/v1/templates/{name}")).json
+    return (await api.get(f"/v1/templates/{name}", {"owner_id": owner} if owner else {})).json
 
 
-async def _head(visit: Visit, name: str) -> TemplateHead:
-    head = await visit.panel.templates.find(name, visit.session.admin.user_id)
-    if head is None:
+async def _head(visit: Visit, name: str, owner: str = "") -> TemplateHead:
+    """Read what the API has shown. `owner`: whose it is, if it is not what the name means to this admin."""
+    store = visit.panel.templates
+    head = await (store.of_owner(name, UUID(owner)) if owner else store.find(name, visit.session.admin.user_id))
+    if head is None or head.deleted_at is not None:
         raise NotFound("template")
     return head
 
