@@ -119,15 +119,21 @@ def _inline(source: Source, output_format: str) -> InlineSource:
     if output_format not in made:
         detail = f"{source.engine} cannot make {output_format}; it can make: {', '.join(made)}."
         raise Invalid.at("/format", detail, "unsupported_format")
+    if source.engine == "docx" and source.encoding != "base64":
+        raise Invalid.at("/source/encoding", "A Word document is sent as base64.")
     raw = source.content.encode()
     if source.encoding == "base64":
         try:
             raw = base64.b64decode(source.content, validate=True)
-            raw.decode()
         except ValueError:
-            raise Invalid.at("/source/content", "content is not base64 of UTF-8 text.") from None
+            raise Invalid.at("/source/content", "content is not base64.") from None
     digest = hashlib.sha256(raw).hexdigest()
-    return InlineSource(engine=source.engine, content=raw.decode(), encoding="utf-8", sha256=digest)
+    if source.engine == "docx":
+        return InlineSource(engine=source.engine, content=source.content, encoding="base64", sha256=digest)
+    try:
+        return InlineSource(engine=source.engine, content=raw.decode(), encoding="utf-8", sha256=digest)
+    except UnicodeDecodeError:
+        raise Invalid.at("/source/content", "content is not base64 of UTF-8 text.") from None
 
 
 def idempotency_of(request: Request, body: object) -> IdempotentRequest | None:

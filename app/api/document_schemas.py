@@ -13,6 +13,7 @@ from app.api.depth import data_depth
 from app.api.schemas import Body, Cursor, Limit, Moment, unprintable
 from contracts.documents import Format, Priority, Status
 from contracts.jobs import Simulate
+from contracts.templates import ENGINES
 
 LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 MAX_KEPT_S = 10 * 365 * 86_400
@@ -45,8 +46,8 @@ def _printable(value: str) -> str:
 
 
 def _available(value: str) -> str:
-    if value != "typst":
-        message = "Inline sources of this engine are not available yet; available: typst."
+    if value not in ENGINES:
+        message = "Inline sources of this engine are not available yet; available: typst, docx."
         raise PydanticCustomError("not_available", message)  # noqa: B904
     return value
 

@@ -1,5 +1,6 @@
 """What a job is rendered from: its template's bundle (the last ones are kept) and its assets, from the blob store."""
 
+import base64
 from collections import OrderedDict
 from collections.abc import Iterable
 
@@ -116,7 +117,8 @@ class Bundles:
 def inline_bundle(source: InlineSource) -> TemplateBundle:
     """Make the bundle of a source that came with the request: one file, nothing else."""
     suffix = next(suffix for suffix, engine in ENGINE_OF_SUFFIX.items() if engine == source.engine)
-    return TemplateBundle.of_file(source.engine, source.content.encode(), f"main{suffix}")
+    content = base64.b64decode(source.content) if source.encoding == "base64" else source.content.encode()
+    return TemplateBundle.of_file(source.engine, content, f"main{suffix}")
 
 
 async def register(shipped: list[ShippedTemplate], blobs: BlobStore, store: TemplateStore) -> None:

@@ -18,6 +18,9 @@ async def test_an_accept_header_that_fits_nothing_is_a_406_and_nothing_is_accept
     assert (await api.queue.lengths())["open"] == 0
 
 
+WORD = {"engine": "docx", "content": "UEsDBA==", "encoding": "base64"}
+
+
 @pytest.mark.parametrize(
     ("changes", "pointer", "code"),
     [
@@ -44,6 +47,9 @@ async def test_an_accept_header_that_fits_nothing_is_a_406_and_nothing_is_accept
         ({"callback_url": "http://[::1]/"}, "/callback_url", None),
         ({"callback_url": "http://2130706433/"}, "/callback_url", None),
         ({"source": {"engine": "html", "content": "<p>"}, "template": None}, "/source/engine", "not_available"),
+        ({"source": {"engine": "docx", "content": "PK"}, "template": None, "format": "docx"}, "/source/encoding", None),
+        ({"source": {**WORD, "content": "P-"}, "template": None, "format": "docx"}, "/source/content", None),
+        ({"source": WORD, "template": None}, "/format", "unsupported_format"),
         ({"source": {"engine": "typst", "content": "x"}}, "", "template_or_source"),
     ],
 )

@@ -1,10 +1,13 @@
 """The workbench with real render processes: renders and checks on the spot, and what becomes of them when one dies."""
 
 import asyncio
+import base64
+import io
 import os
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +35,7 @@ from generator.sandbox import RenderPool, SandboxLimits
 from generator.workbench import AskMetrics, WorkbenchServer
 from tests.integration.history_servers import Server
 from tests.integration.queue_steps import a_job
+from tests.unit.docx_files import paragraphs
 
 GENERATOR = """
 import asyncio, sys
@@ -116,6 +120,16 @@ async def test_a_job_is_rendered_and_nothing_of_it_is_kept(stage: Stage, redis: 
     assert content.startswith(b"%PDF-") and (rendering.content_type, rendering.pages) == ("application/pdf", 1)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert [key async for key in redis.scan_iter(match="{pw}:*[!e]:ask")] == []
+
+
+async def test_a_word_document_that_comes_with_the_request_is_rendered(stage: Stage) -> None:
+    await stage.open()
+    content = base64.b64encode(paragraphs("Dear {{ name }}")).decode()
+    source = InlineSource(engine="docx", content=content, encoding="base64", sha256="ab" * 32)
+    job = a_job(source=source, data={"name": "Ada & Co"}, format="docx")
+    made = (await stage.bench.render(job))[1]
+    with zipfile.ZipFile(io.BytesIO(made)) as archive:
+        assert b"Dear Ada &amp; Co" in archive.read("word/document.xml")
 
 
 async def test_an_error_is_the_documents_with_its_place(stage: Stage) -> None:
