@@ -127,63 +127,85 @@ def create_app(settings: ApiSettings, backends: Backends | None = None) -> FastA
     return app
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What several services stand on, each made once."""
+
+    scripts: Scripts
+    accounts: Accounts
+    changes: Changes
+    workbench: Workbench
+    template_store: TemplateStore
+    judges: Judges
+
+    @classmethod
+    def over(cls, backends: Backends) -> "Parts":
+        scripts = Scripts(backends.redis)
+        changes = Changes(backends.redis, scripts.prefix)
+        workbench = Workbench(Asks(scripts), backends.blobs, changes)
+        return cls(scripts, Accounts(scripts), changes, workbench, TemplateStore(scripts), Judges())
+
+
 def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
-    scripts = Scripts(backends.redis)
-    accounts, repository = Accounts(scripts), UserRepository(backends.clickhouse)
-    auth = Authenticator(accounts, settings.secret_key)
-    user_service = UserService(accounts, repository, auth, SecretBox(settings.secret_key))
-    changes = Changes(backends.redis, scripts.prefix)
-    workbench = Workbench(Asks(scripts), backends.blobs, changes)
-    template_store, judges = TemplateStore(scripts), Judges()
-    template_service = TemplateService(template_store, backends.blobs, judges)
-    assets_ = AssetService(backends.blobs, asset_quota(settings.max_assets_per_user, settings.max_assets_mb_per_user))
-    fonts_ = FontService(backends.blobs, font_quota(settings.max_fonts_per_user, settings.max_fonts_mb_per_user))
-    template_changes_ = TemplateChanges(
-        template_store,
-        template_service,
-        TemplateRepository(backends.clickhouse),
-        backends.blobs,
-        workbench,
-        assets_,
-        fonts_,
-        TemplateLimits(settings.max_templates_per_user, settings.max_versions_per_template),
-    )
-    stores = DocumentStores(
-        queue=DocumentQueue(scripts, settings.queue_limits()),
-        history=DocumentRepository(backends.clickhouse),
-        blobs=backends.blobs,
-        changes=changes,
-    )
-    allowed = AllowList.parse(settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
-    documents_ = DocumentService(stores, template_service, assets_, fonts_, allowed, settings.idempotency_ttl_s)
-    deliveries = DeliveryService(Deliveries(scripts), DeliveryRepository(backends.clickhouse), documents_)
-    schema = partial(_prepare_schema, backends.clickhouse, settings)
-    safe = partial(require_safe_redis, settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)
-    history = HistoryAccounts(backends.clickhouse)
-    templates_back = partial(bring_templates_back, HistoryTemplates(backends.clickhouse), template_store)
-    bootstrap = Bootstrap(accounts, user_service, history, schema, settings.admin_key, safe, templates_back)
+    parts = Parts.over(backends)
+    services = _services(settings, backends, parts)
+    bootstrap = _bootstrap(settings, backends, parts, services.users)
     state = app.state
     state.settings, state.backends, state.blobs = settings, backends, backends.blobs
-    state.services = Services(
-        auth=auth,
-        users=user_service,
-        documents=documents_,
-        templates=template_service,
-        template_changes=template_changes_,
-        deliveries=deliveries,
-        assets=assets_,
-        fonts=fonts_,
-        renders=RenderService(documents_, workbench),
-    )
-    state.workbench, state.judges = workbench, judges
+    state.services, state.workbench, state.judges = services, parts.workbench, parts.judges
     state.links = Links(settings.public_url.rstrip("/"), UrlSigner(settings.secret_key), settings.url_ttl_s)
     state.cursor_key = derive(settings.secret_key, "cursors")
-    state.metrics, state.changes, state.bootstrap = Metrics("api"), changes, bootstrap
+    state.metrics, state.changes, state.bootstrap = Metrics("api"), parts.changes, bootstrap
     state.intake = Intake(settings.max_requests)
     state.metrics.watch_intake(lambda: state.intake.under_way, lambda: state.intake.refused)
     state.shutdown = Shutdown()
     state.readiness = Readiness(backends.redis.ping, backends.clickhouse.ping, bootstrap, state.shutdown)
     state.limits = _limits(settings)
+
+
+def _services(settings: ApiSettings, backends: Backends, parts: Parts) -> Services:
+    auth = Authenticator(parts.accounts, settings.secret_key)
+    assets_ = AssetService(backends.blobs, asset_quota(settings.max_assets_per_user, settings.max_assets_mb_per_user))
+    fonts_ = FontService(backends.blobs, font_quota(settings.max_fonts_per_user, settings.max_fonts_mb_per_user))
+    templates_ = TemplateService(parts.template_store, backends.blobs, parts.judges)
+    stores = DocumentStores(
+        queue=DocumentQueue(parts.scripts, settings.queue_limits()),
+        history=DocumentRepository(backends.clickhouse),
+        blobs=backends.blobs,
+        changes=parts.changes,
+    )
+    allowed = AllowList.parse(settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
+    documents_ = DocumentService(stores, templates_, assets_, fonts_, allowed, settings.idempotency_ttl_s)
+    users_ = UserRepository(backends.clickhouse)
+    deliveries = DeliveryRepository(backends.clickhouse)
+    return Services(
+        auth=auth,
+        users=UserService(parts.accounts, users_, auth, SecretBox(settings.secret_key)),
+        documents=documents_,
+        templates=templates_,
+        template_changes=TemplateChanges(
+            parts.template_store,
+            templates_,
+            TemplateRepository(backends.clickhouse),
+            backends.blobs,
+            parts.workbench,
+            assets_,
+            fonts_,
+            TemplateLimits(settings.max_templates_per_user, settings.max_versions_per_template),
+        ),
+        deliveries=DeliveryService(Deliveries(parts.scripts), deliveries, documents_),
+        assets=assets_,
+        fonts=fonts_,
+        renders=RenderService(documents_, parts.workbench),
+    )
+
+
+def _bootstrap(settings: ApiSettings, backends: Backends, parts: Parts, users_: UserService) -> Bootstrap:
+    schema = partial(_prepare_schema, backends.clickhouse, settings)
+    safe = partial(require_safe_redis, settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)
+    templates_back = partial(bring_templates_back, HistoryTemplates(backends.clickhouse), parts.template_store)
+    history = HistoryAccounts(backends.clickhouse)
+    return Bootstrap(parts.accounts, users_, history, schema, settings.admin_key, safe, templates_back)
 
 
 def _limits(settings: ApiSettings) -> Limits:

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import docx
 from docx.document import Document
 from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
 
+from tests.unit.docx_files import paragraphs as lines
+from tests.unit.docx_files import template as built
 from tests.unit.pictures import data_uri, picture
+
+__all__ = ["built", "lines"]
 
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 RELATIONSHIPS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -37,20 +40,6 @@ class Case:
     lacks: tuple[str, ...] = ()
     error: tuple[str, str] | None = None
     note: str = "the same"
-
-
-def built(build: Callable[[Document], object]) -> bytes:
-    """Save what `build` makes of an empty document."""
-    document = docx.Document()
-    build(document)
-    out = io.BytesIO()
-    document.save(out)
-    return out.getvalue()
-
-
-def lines(*texts: str) -> bytes:
-    """Make a template of these paragraphs."""
-    return built(lambda document: [document.add_paragraph(text) for text in texts])
 
 
 def grid(*rows: tuple[str, ...]) -> bytes:

@@ -81,6 +81,12 @@ def embedding(document: Document) -> None:
 
 FRAMEWORKS = [("Django", "navy"), ("Zope", "red")]
 
+
+def object_left_out(script: str, note: str = "as before") -> Case:
+    source, inner = lines("{{p s }}"), {"s": inserted(sub_with_object)}
+    return Case(script, source, ("object ",), inner, compared=False, lacks=("<w:object",), note=note)
+
+
 CASES = [
     Case(
         "richtext",
@@ -223,31 +229,7 @@ CASES = [
         holds=("<w:object",),
         note="objects of the template stay as they are; they cannot be replaced",
     ),
-    Case(
-        "embedded_ole_subdoc",
-        lines("{{p s }}"),
-        ("object ",),
-        {"s": inserted(sub_with_object)},
-        compared=False,
-        lacks=("<w:object",),
-        note="objects of an inserted document are left out, for safety",
-    ),
-    Case(
-        "issue_621_public_reproduction",
-        lines("{{p s }}"),
-        ("object ",),
-        {"s": inserted(sub_with_object)},
-        compared=False,
-        lacks=("<w:object",),
-        note="as before",
-    ),
-    Case(
-        "_issue_621_ole",
-        lines("{{p s }}"),
-        ("object ",),
-        {"s": inserted(sub_with_object)},
-        compared=False,
-        lacks=("<w:object",),
-        note="as before",
-    ),
+    object_left_out("embedded_ole_subdoc", "objects of an inserted document are left out, for safety"),
+    object_left_out("issue_621_public_reproduction"),
+    object_left_out("_issue_621_ole"),
 ]

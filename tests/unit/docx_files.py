@@ -16,6 +16,7 @@ from generator.core import Engines, Rendered, RenderRequest, generate
 
 
 def template(build: Callable[[Document], object]) -> bytes:
+    """Save what `build` makes of an empty document."""
     document = docx.Document()
     build(document)
     out = io.BytesIO()
@@ -24,6 +25,7 @@ def template(build: Callable[[Document], object]) -> bytes:
 
 
 def paragraphs(*texts: str) -> bytes:
+    """Make a template of these paragraphs."""
     return template(lambda document: [document.add_paragraph(text) for text in texts])
 
 
