@@ -3,6 +3,7 @@
 Reads a JSON line for each judgement, writes one for each verdict. `app.services.judges` starts it.
 """
 
+import contextlib
 import resource
 import sys
 
@@ -62,7 +63,8 @@ def verdict(schemas: DataSchemas, order: Judgement) -> Verdict:
 
 def main() -> None:
     """Say that it is there, and serve until the input ends."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    with contextlib.suppress(ValueError, OSError):  # not on every system
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     schemas = DataSchemas()
     sys.stdout.buffer.write(b"{}\n")
     sys.stdout.buffer.flush()
