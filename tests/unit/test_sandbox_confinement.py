@@ -1,7 +1,9 @@
 """What a confined process cannot do: tried on this kernel and, for both architectures, in the filter's own terms."""
 
 import errno
+import fcntl
 import json
+import os
 import platform
 import signal
 import struct
@@ -13,6 +15,7 @@ import pytest
 
 from generator.renderers.registry import FONTS
 from generator.sandbox_child import landlock, seccomp
+from generator.sandbox_child.confine import widen
 
 linux = pytest.mark.skipif(
     platform.system() != "Linux" or platform.machine() not in ("x86_64", "aarch64"), reason="seccomp is of Linux"
@@ -171,3 +174,16 @@ def test_another_architecture_is_killed() -> None:
 def test_an_unknown_machine_is_not_silently_unconfined() -> None:
     with pytest.raises(seccomp.ConfinementUnavailable, match="riscv64"):
         seccomp.table_for("riscv64")
+
+
+@linux
+def test_a_pipe_is_made_to_hold_a_document_and_a_file_is_left_alone(tmp_path: Path) -> None:
+    reads, writes = os.pipe()
+    try:
+        widen(writes)
+        assert fcntl.fcntl(reads, fcntl.F_GETPIPE_SZ) >= 512 * 1024
+        with (tmp_path / "file").open("wb") as file:
+            widen(file.fileno())
+    finally:
+        os.close(reads)
+        os.close(writes)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from generator.core import Engines
-from generator.sandbox_child.confine import confine, die_with, keep_niceness, limit
+from generator.sandbox_child.confine import confine, die_with, keep_niceness, limit, widen
 from generator.sandbox_child.seccomp import ConfinementUnavailable
 from generator.sandbox_child.serve import Server
 
@@ -21,6 +21,8 @@ def main() -> int:
     scratch, fonts = Path(settings["scratch"]), Path(settings["fonts"])
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints must not reach the pipe
+    for pipe in (0, answers):
+        widen(pipe)
     packages = Path(settings["packages"]) if settings["packages"] else None
     engines = Engines(fonts=fonts, scratch=scratch, packages=packages)
     server = Server(requests=0, answers=answers, engines=engines, output_bytes=settings["output_bytes"])
