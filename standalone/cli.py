@@ -17,6 +17,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+webhooks = typer.Typer(help="Webhooks.", no_args_is_help=True)
+app.add_typer(webhooks, name="webhooks")
 
 
 def _setting(name: str, text: str, default: str | bool = False) -> Any:
@@ -143,6 +145,39 @@ def new() -> None:
     from contracts.api_keys import generate_key
 
     typer.echo(generate_key())
+
+
+@webhooks.command()
+def verify(
+    body: Annotated[
+        Path | None, typer.Argument(help="File with the body exactly as it came.", show_default="-, standard input")
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help='One header as it came: "webhook-id: ...". Give it once for each.')
+    ] = None,
+    headers: Annotated[
+        Path | None, typer.Option(help="File with the headers as they came, one a line; it may hold the whole request.")
+    ] = None,
+    secret: Annotated[str | None, _setting("WEBHOOK_SECRET", "Signing secret, whsec_...")] = None,
+    tolerance: Annotated[
+        int, typer.Option(help="Seconds that the timestamp may be off, either way.", min=0, max=31_536_000)
+    ] = 300,
+    now: Annotated[
+        str | None,
+        typer.Option(
+            help="Judge as of then: seconds since the epoch or 2026-11-23T03:00:00Z.", show_default="the clock's time"
+        ),
+    ] = None,
+) -> None:
+    """Verify a webhook that you captured: its headers, its body, your secret. The secret is never printed.
+
+    Exit codes: 0 verified, 1 not verified (the reason is printed), 2 wrong usage.
+    """
+    from standalone.verify import STDIN, check
+
+    genuine, line = check(body or STDIN, header or (), headers, secret=secret, tolerance_s=tolerance, now=now)
+    typer.echo(line)
+    raise typer.Exit(0 if genuine else 1)
 
 
 def main() -> None:

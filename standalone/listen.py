@@ -200,14 +200,14 @@ def _in_words(received: Received) -> str:
     lines.append(f"          document    {received.document_id or '?'}  {received.status}")
     lines += [f"          result      {received.url}"] if received.url else []
     lines += [f"          error       {received.error}"] if received.error else []
-    return "\n".join(_plain(line) for line in lines)
+    return "\n".join(plain(line) for line in lines)
 
 
 def _as_json(received: Received) -> str:
     return json.dumps(asdict(received))
 
 
-def _plain(line: str) -> str:
+def plain(line: str) -> str:
     """Keep whoever calls from writing escape sequences to the terminal."""
     return "".join(one if one.isprintable() else "?" for one in line)
 
