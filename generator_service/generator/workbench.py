@@ -31,6 +31,8 @@ from generator.renderers.port import RenderRequest
 log = structlog.get_logger(__name__)
 
 PAUSE_S = 0.5
+#: An ask may take so long while other users wait: half of the time after which they are told that nobody was free.
+PATIENCE_S = 5.0
 #: Of a check, for compiling or for rendering the sample in one format.
 STEP_S = 30.0
 #: What a check warns of when there was no sample: with one, the sample has told better.
@@ -52,7 +54,14 @@ class WorkbenchServer:
     """Serves asks until it is stopped. Use from one event loop."""
 
     def __init__(
-        self, asks: Asks, pool: GuestPool, blobs: BlobStore, metrics: AskMetrics, *, drain_s: float = 25
+        self,
+        asks: Asks,
+        pool: GuestPool,
+        blobs: BlobStore,
+        metrics: AskMetrics,
+        *,
+        drain_s: float = 25,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._asks = asks
         self._pool = pool
@@ -60,6 +69,7 @@ class WorkbenchServer:
         self._bundles = Bundles(blobs)
         self._metrics = metrics
         self._drain_s = drain_s
+        self._patience_s = patience_s
         self._at_once = max(1, pool.size // 2)
         self._of_one_user = max(1, self._at_once // 2)
         self._running: dict[asyncio.Task[None], str] = {}
@@ -118,7 +128,7 @@ class WorkbenchServer:
         request_id = ask.job.request_id if isinstance(ask, RenderAsk) else ""
         structlog.contextvars.bind_contextvars(ask_id=str(ask.ask_id), request_id=request_id)
         working = asyncio.create_task(self._answer(ask))
-        holding = asyncio.create_task(self._hold(taken, working))
+        holding = asyncio.create_task(self._hold(taken, working, asyncio.current_task()))
         try:
             await asyncio.wait({working})
             if not working.cancelled():
@@ -141,14 +151,21 @@ class WorkbenchServer:
         await self._blobs.delete(answer_key(ask.ask_id))
         return "dropped"
 
-    async def _hold(self, taken: Taken, working: asyncio.Task[Answer]) -> None:
-        """Renew the hold; when the asker has gone, end the work."""
+    async def _hold(self, taken: Taken, working: asyncio.Task[Answer], serving: asyncio.Task[None] | None) -> None:
+        """Renew the hold; end the work when the asker has gone, or when it has taken its time and others wait."""
+        began = time.monotonic()
         while True:
             await asyncio.sleep(HELD_MS / 3000)
             with contextlib.suppress(TransientError):
-                if not await self._asks.hold(taken.ask.ask_id):
+                held = await self._asks.hold(taken.ask.ask_id)
+                if not held or (time.monotonic() - began > self._patience_s and await self._in_the_way(taken, serving)):
                     working.cancel()
                     return
+
+    async def _in_the_way(self, taken: Taken, serving: asyncio.Task[None] | None) -> bool:
+        """Tell whether this is the oldest ask, there is room for no other, and another user waits."""
+        full = len(self._running) >= self._at_once and next(iter(self._running)) is serving
+        return full and await self._asks.others_wait(taken.user)
 
     async def _let_go(self, ask: Ask) -> None:
         """Let the asker know at once that there will be no answer."""

@@ -96,6 +96,16 @@ class Asks:
                 await self.drop(UUID(found[0]))
         return None
 
+    async def others_wait(self, user: str) -> bool:
+        """Tell whether an ask of another user is waited for that nobody has taken."""
+        for other in cast(list[str], await ask(self._redis.lrange(f"{self._prefix}ask_ring", 0, -1))):
+            if other != user:
+                waiting = cast(list[str], await ask(self._redis.lrange(f"{self._prefix}asks:{other}", 0, -1)))
+                known = [f"{self._prefix}ask:{one}" for one in waiting]
+                if known and await ask(self._redis.exists(*known)) > 0:
+                    return True
+        return False
+
     async def hold(self, ask_id: UUID) -> bool:
         """Renew the hold on an ask; False if its asker has gone."""
         return bool(await ask(self._redis.pexpire(f"{self._prefix}ask_held:{ask_id}", HELD_MS)))

@@ -34,7 +34,7 @@ from generator.renderers.port import Rendered, RenderRequest
 from generator.sandbox import RenderPool, SandboxLimits
 from generator.workbench import AskMetrics, WorkbenchServer
 from tests.integration.history_servers import Server
-from tests.integration.queue_steps import a_job
+from tests.integration.queue_steps import BOB, a_job
 from tests.unit.docx_files import paragraphs
 
 GENERATOR = """
@@ -71,11 +71,16 @@ class Stage:
     stop: asyncio.Event
     serving: asyncio.Task[None] | None = None
 
-    async def open(self) -> None:
+    async def open(self, patience_s: float = 60) -> None:
         """Let a generator serve."""
         await self.pool.start()
         server = WorkbenchServer(
-            self.asks, GuestPool(self.pool), self.blobs, AskMetrics(CollectorRegistry()), drain_s=5
+            self.asks,
+            GuestPool(self.pool),
+            self.blobs,
+            AskMetrics(CollectorRegistry()),
+            drain_s=5,
+            patience_s=patience_s,
         )
         self.serving = asyncio.create_task(server.run(self.stop, asyncio.Event()))
 
@@ -137,6 +142,18 @@ async def test_an_error_is_the_documents_with_its_place(stage: Stage) -> None:
     with pytest.raises(DocumentFailed) as failure:
         await stage.bench.render(inline("= Hi\n#totl"))
     assert (failure.value.error.code, failure.value.error.line) == ("template_error", 2)
+
+
+async def test_a_render_that_does_not_end_makes_room_for_another_user(stage: Stage) -> None:
+    await stage.open(patience_s=0.5)
+    endless = inline("#for i in range(100000) { for j in range(100000) { let x = calc.rem(i * j, 7) } }", timeout_s=30)
+    running = asyncio.create_task(stage.bench.render(endless))
+    await asyncio.sleep(2)
+    assert not running.done(), "nobody else waits"
+    _, content = await stage.bench.render(inline("= Hello").model_copy(update={"user_id": BOB}))
+    assert content.startswith(b"%PDF-")
+    with pytest.raises(NoGenerator, match="ask again"):
+        await running
 
 
 async def test_a_render_that_takes_too_long_is_ended(stage: Stage) -> None:
