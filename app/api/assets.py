@@ -11,7 +11,7 @@ from app.api import schemas
 from app.api.access import EVERYONE, Caller, GuardedRoute, allow
 from app.api.errors import problem
 from app.api.openapi import BINARY, FILE, errors, listing
-from app.api.paging import Pager, list_response
+from app.api.paging import Pager, Shelf
 from app.api.users import services
 from app.services.assets import MEDIA_TYPES, Kept
 from contracts.cursors import Position
@@ -31,13 +31,8 @@ async def list_assets(request: Request, query: Annotated[schemas.HeldQuery, Quer
     """List one's own assets, newest first; for admins, another user's by `owner_id`."""
     owner_id = holder(caller, query.owner_id, "user", reads=True)
     pager = Pager.of(request.app.state.cursor_key, f"assets of {owner_id}", {})
-    position = pager.position(query.cursor)
-    kept = sorted(await services(request).assets.of(owner_id), key=_order, reverse=True)
-    if position is not None:
-        kept = [one for one in kept if _order(one) < position]
-    following = _order(kept[query.limit - 1]) if len(kept) > query.limit else None
-    items: list[object] = [asset_view(one) for one in kept[: query.limit]]
-    return list_response(request, items, pager.cursor(following))
+    shelf = Shelf(await services(request).assets.of(owner_id), _order, asset_view)
+    return shelf.page(request, pager, query.cursor, query.limit)
 
 
 @router.post(

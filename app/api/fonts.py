@@ -10,7 +10,7 @@ from app.api.access import EVERYONE, Caller, GuardedRoute, allow
 from app.api.assets import Digest, Whose, digest_of, holder, media_type_of
 from app.api.errors import problem
 from app.api.openapi import BINARY, FILE, errors, listing
-from app.api.paging import Pager, list_response
+from app.api.paging import Pager, Shelf
 from app.api.users import services
 from contracts.cursors import Position
 from contracts.errors import Forbidden
@@ -29,14 +29,8 @@ async def list_fonts(request: Request, query: Annotated[schemas.PageQuery, Query
     """List the fonts that the caller's templates may use (an admin: everyone's), newest first, then what ships."""
     owner = None if caller.sees_all() else caller.user.user_id
     pager = Pager.of(request.app.state.cursor_key, f"fonts for {owner}", {})
-    position = pager.position(query.cursor)
     fonts: list[Font] = [*await services(request).fonts.visible_to(owner), *SHIPPED_FONTS]
-    fonts.sort(key=_order, reverse=True)
-    if position is not None:
-        fonts = [font for font in fonts if _order(font) < position]
-    following = _order(fonts[query.limit - 1]) if len(fonts) > query.limit else None
-    items: list[object] = [font_view(font) for font in fonts[: query.limit]]
-    return list_response(request, items, pager.cursor(following))
+    return Shelf(fonts, _order, font_view).page(request, pager, query.cursor, query.limit)
 
 
 @router.post(

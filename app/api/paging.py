@@ -1,6 +1,6 @@
 """Lists: an opaque, signed cursor that fits its filters, and the Link header (RFC 8288)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from fastapi import Request, Response
@@ -26,6 +26,24 @@ class Pager:
 
     def cursor(self, position: Position | None) -> str | None:
         return None if position is None else encode_cursor(position, self.digest, self.key)
+
+
+@dataclass(frozen=True)
+class Shelf[T]:
+    """A list that is known as a whole. `order`: what it is sorted by, the greatest first; `view`: of one item."""
+
+    items: Collection[T]
+    order: Callable[[T], Position]
+    view: Callable[[T], object]
+
+    def page(self, request: Request, pager: Pager, cursor: str | None, limit: int) -> Response:
+        """Answer with the page behind a cursor. Raises Invalid at `/cursor`."""
+        position = pager.position(cursor)
+        left = sorted(self.items, key=self.order, reverse=True)
+        if position is not None:
+            left = [item for item in left if self.order(item) < position]
+        following = self.order(left[limit - 1]) if len(left) > limit else None
+        return list_response(request, [self.view(item) for item in left[:limit]], pager.cursor(following))
 
 
 def list_response(request: Request, items: list[object], next_cursor: str | None) -> Response:

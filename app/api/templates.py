@@ -11,7 +11,7 @@ from app.api.access import EVERYONE, Caller, GuardedRoute, allow
 from app.api.content import disposition
 from app.api.examples import DATA_SCHEMA
 from app.api.openapi import BINARY, errors, listing
-from app.api.paging import Pager, list_response
+from app.api.paging import Pager, Shelf, list_response
 from app.api.preconditions import etag, unchanged
 from app.api.schemas import PageQuery
 from app.api.users import services
@@ -36,13 +36,8 @@ async def list_templates(request: Request, query: Annotated[PageQuery, Query()],
     """List the templates that the caller may use (an admin: everyone's), newest first, with sample data."""
     owner = None if caller.sees_all() else caller.user.user_id
     pager = Pager.of(request.app.state.cursor_key, f"templates for {owner}", {})
-    position = pager.position(query.cursor)
-    heads = sorted(await services(request).templates.visible(owner), key=_order, reverse=True)
-    if position is not None:
-        heads = [head for head in heads if _order(head) < position]
-    following = _order(heads[query.limit - 1]) if len(heads) > query.limit else None
-    items: list[object] = [schemas.template_view(head) for head in heads[: query.limit]]
-    return list_response(request, items, pager.cursor(following))
+    shelf = Shelf(await services(request).templates.visible(owner), _order, schemas.template_view)
+    return shelf.page(request, pager, query.cursor, query.limit)
 
 
 @router.get(
