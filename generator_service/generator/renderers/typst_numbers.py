@@ -19,7 +19,10 @@ def inexact(request: RenderRequest) -> tuple[Warned, ...]:
     """
     if not _LONG.search(request.data):
         return ()
-    found = list(_too_long(json.loads(request.data), ""))
+    try:
+        found = list(_too_long(json.loads(request.data), ""))
+    except ValueError as error:  # of Python, for thousands of digits
+        raise failed("data_invalid", f"The data cannot be read: {error}.", hint=_HINT) from error
     if not found:
         return ()
     path, number = max(found, key=lambda one: abs(one[1]))
