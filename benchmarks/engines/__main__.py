@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
+import psutil
 import structlog
 
 from benchmarks.engines import report
@@ -49,7 +50,8 @@ def main() -> None:
         served = run.service() if "service" in parts else {}
     if not options.only:
         versions = {one.name: version_of(one) for one in present}
-        said = {"rounds": options.rounds, "cores": os.cpu_count(), "versions": versions, "missing": missing}
+        flaws = {"missing": missing, "failed": run.failed}
+        said = {"rounds": options.rounds, "cores": os.cpu_count(), "versions": versions, **flaws}
         report.save({**said, "engines": engines, "sandbox": sandbox, "service": served})
 
 
@@ -67,18 +69,27 @@ def installed() -> tuple[list[Contestant], dict[str, str]]:
 
 
 class Run:
-    """`scale` makes every figure shorter or longer."""
+    """`scale` makes every figure shorter or longer. `failed`: peers that failed at some time, and why."""
 
     def __init__(self, inputs: Inputs, rounds: int, scale: float) -> None:
+        self.failed: dict[str, str] = {}
         self._inputs, self._rounds, self._scale = inputs, rounds, scale
 
     def peers(self, contestants: Sequence[Contestant]) -> dict[str, dict[str, Figures]]:
-        """Return medians by `format_kind` and contestant."""
+        """Return medians by `format_kind` and contestant. A peer's failure costs it that round; ours ends the run."""
         found: dict[str, Found] = defaultdict(lambda: defaultdict(list))
         for number, kind, one in product(range(self._rounds), KINDS, contestants):
-            figures = self._turn(one, kind)
+            what = f"round {number + 1}, {one.format} {kind}, {one.name}"
+            try:
+                figures = self._turn(one, kind)
+            except (RuntimeError, AssertionError, OSError, psutil.Error) as error:
+                if one.package is None:
+                    raise
+                self.failed[one.name] = f"a {kind} failed: {error}"
+                print(f"{what}: {error}", flush=True)
+                continue
             found[f"{one.format}_{kind}"][one.name].append(figures)
-            show(f"round {number + 1}, {one.format} {kind}, {one.name}", figures)
+            show(what, figures)
         return {case: {name: medians(rounds) for name, rounds in named.items()} for case, named in found.items()}
 
     def _turn(self, contestant: Contestant, kind: str) -> Figures:

@@ -71,6 +71,7 @@ def section(report: Report) -> Iterator[str]:
     """Write the page's section."""
     yield from (f"{report['conditions']}. Medians of {report['rounds']} rounds.", "", *EXPLAINED.splitlines())
     yield from (f"Not measured: {name} ({why})." for name, why in report["missing"].items())
+    yield from (f"Not in every round: {name} ({why})." for name, why in report["failed"].items())
     yield from ("", *_aims(report))
     for output_format in FORMATS:
         yield from ("", f"### {output_format.upper()}", "")

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -28,6 +29,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 WARM, WARM_S = {"invoice": 20, "report": 5}, 2.0
 #: What our render processes have, too.
 _ENVIRONMENT = {"RAYON_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+#: A turn that takes longer hangs, and is killed.
+PATIENCE_S = 180
 MIB = 2**20
 Figures = dict[str, float]
 
@@ -130,12 +133,15 @@ def _running(contestant: Contestant, folder: Path) -> Iterator["subprocess.Popen
             stderr=errors,
             start_new_session=True,
         )
+    patience = threading.Timer(PATIENCE_S, lambda: os.killpg(process.pid, signal.SIGKILL))
+    patience.start()
     try:
         yield process
     except BaseException:
         print((folder / "stderr.txt").read_text(errors="replace")[-2000:], flush=True)
         raise
     finally:
+        patience.cancel()
         _end(process)
 
 

@@ -154,6 +154,16 @@ def test_a_chart_is_xml_with_a_bar_for_each_value_and_ours_stands_out() -> None:
     assert float(rects[0].get("width", "0")) > float(rects[1].get("width", "0")) > 0
 
 
+def test_peers_that_could_not_be_measured_are_named_and_the_rest_is_shown() -> None:
+    found = json.loads(report.RESULTS.read_text())
+    for case in found["engines"].values():
+        case.pop("weasyprint", None)
+    found |= {"missing": {"weasyprint": "no Pango"}, "failed": {"carbone": "a report failed: it ended"}}
+    text = "\n".join(report.section(found))
+    assert "Not measured: weasyprint (no Pango)." in text and "| invoice | weasyprint" not in text
+    assert "Not in every round: carbone (a report failed: it ended)." in text and "| invoice | carbone" in text
+
+
 def test_sizes_are_cut_into_stretches_of_equal_length() -> None:
     sizes = [float(size) for size in range(10)]
     assert engines_memory.stretches(sizes, 3) == [[3, 1.0, 2.0], [6, 4.0, 5.0], [10, 7.5, 9.0]]
