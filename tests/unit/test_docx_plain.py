@@ -137,6 +137,20 @@ def test_loops_without_end_are_stopped(engines: Engines) -> None:
     assert error(engines, paragraphs(nest), {"b": list(range(100))}).code == "render_timeout"
 
 
+def test_what_is_nested_too_deeply_is_left_to_minijinja(engines: Engines) -> None:
+    deep = paragraphs(*["{% if a %}"] * 1_000, *["{% endif %}"] * 1_000)
+    assert error(engines, deep, {"a": 1}).code == "template_error"
+
+
+@pytest.mark.parametrize("digits", [19, 39, 4_300, 4_301, 5_000])
+def test_numbers_of_any_length_are_printed_or_refused(engines: Engines, digits: int) -> None:
+    raw = b'{"a": ' + b"9" * digits + b"}"
+    try:
+        assert texts(render(engines, paragraphs("{{ a }}"), raw).content) == ["9" * digits]
+    except DocumentFailed as failure:
+        assert digits > 4_300 and failure.code == "template_error"
+
+
 @pytest.mark.parametrize("raw", [b"{", b"[1]", b'{"a": NaN}', b'{"a": 01}', b'{"a": b | upper}', b'"a"'])
 def test_data_that_are_no_json_object_are_refused(engines: Engines, raw: bytes) -> None:
     with pytest.raises(DocumentFailed, match="JSON"):

@@ -83,10 +83,10 @@ def _to_finish(content: bytes) -> bool:
 
 
 def plain_or_none(parts: list[Part]) -> Plain | None:
-    """Return the parts as steps, None if one of them is not plain."""
+    """Return the parts as steps, None if one of them is not plain, or nested too deeply."""
     try:
         return Plain(parts)
-    except NotPlain:
+    except (NotPlain, RecursionError):
         return None
 
 
