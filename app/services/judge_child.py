@@ -6,6 +6,7 @@ Reads a JSON line for each judgement, writes one for each verdict. `app.services
 import contextlib
 import resource
 import sys
+from pathlib import Path
 
 from pydantic import BaseModel
 from pydantic_core import from_json, to_json
@@ -16,8 +17,8 @@ from contracts.documents import Warned
 from contracts.errors import Flaw, Invalid
 from contracts.templates import Validation
 
-#: Of memory, beyond which it dies: a schema may have megabytes of patterns.
-MEMORY_BYTES = 1024 * 1024 * 1024
+#: Of memory for judging, beyond which it dies: what a schema finds wrong may fill gigabytes.
+MEMORY_BYTES = 256 * 1024 * 1024
 
 
 class Judgement(BaseModel, frozen=True):
@@ -61,10 +62,17 @@ def verdict(schemas: DataSchemas, order: Judgement) -> Verdict:
         return Verdict(unusable=str(error))
 
 
+def limit_memory() -> None:
+    """Die of a judgement that takes too much memory, and before the User API does where there is little for both."""
+    with contextlib.suppress(ValueError, OSError):  # not on every system
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY_BYTES, used + MEMORY_BYTES))
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
 def main() -> None:
     """Say that it is there, and serve until the input ends."""
-    with contextlib.suppress(ValueError, OSError):  # not on every system
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    limit_memory()
     schemas = DataSchemas()
     sys.stdout.buffer.write(b"{}\n")
     sys.stdout.buffer.flush()

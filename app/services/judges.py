@@ -16,7 +16,7 @@ import structlog
 from pydantic_core import to_json
 
 from app.services.data_schema import DataSchemas
-from app.services.judge_child import Judgement, Verdict, verdict
+from app.services.judge_child import MEMORY_BYTES, Judgement, Verdict, verdict
 from app.services.records import Turns
 from backends.embedded.tether import tethered
 from contracts.documents import Warned
@@ -55,7 +55,8 @@ class Judges:
         try:
             return (await self._elsewhere(user_id, order)).told()
         except TooSlow:
-            detail = f"The data cannot be judged by the template's schema within {self._judged_s:g} s."
+            limits = f"{self._judged_s:g} s and {MEMORY_BYTES >> 20} MiB"
+            detail = f"The data cannot be judged by the template's schema within {limits}: make either smaller."
             if order.given or order.strict or order.validation == "strict":
                 raise Invalid.at("/data", detail, "too_large") from None
             return (Warned(code="too_large", message=detail),)

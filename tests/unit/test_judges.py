@@ -1,13 +1,15 @@
 """Judging by a schema that takes long happens elsewhere, for so long, and keeps nobody waiting."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import psutil
 import pytest
 
-from app.services.judge_child import Judgement
+from app.services.judge_child import MEMORY_BYTES, Judgement
 from app.services.judges import WAITING, Judges
 from contracts.errors import Invalid, RateLimited
 from contracts.ids import new_id
@@ -113,6 +115,15 @@ async def test_a_schema_is_read_elsewhere_before_it_is_used(judges: Judges) -> N
     for schema, why in (({"type": 7}, "type"), ({"properties": {"a": {"$ref": "#"}}}, "itself")):
         with pytest.raises(ValueError, match=why):
             await judges.require(ANN, schema)
+
+
+async def test_a_process_is_the_first_to_go_when_memory_is_short(judges: Judges) -> None:
+    await judges.require(ANN, PLAIN)
+    (process,) = judges._idle
+    limits = Path(f"/proc/{process.pid}/limits").read_text()
+    (address_space,) = re.findall(r"Max address space +(\d+)", limits)
+    assert MEMORY_BYTES < int(address_space) < MEMORY_BYTES + 2**30
+    assert Path(f"/proc/{process.pid}/oom_score_adj").read_text() == "1000\n"
 
 
 async def test_a_process_that_died_is_replaced(judges: Judges) -> None:
