@@ -40,7 +40,7 @@ def check(
     content = _read(body)
     try:
         signed = _signed(pairs)
-        verify(known, signed, content, now=at, tolerance_s=tolerance_s)
+        _verify(known, signed, content, at, tolerance_s)
     except NotVerified as reason:
         return False, plain(f"not verified: {reason}")
     return True, plain(_described(signed, content, at))
@@ -83,6 +83,17 @@ def _signed(pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
         if values and not values[0].isascii():
             raise NotVerified(f"the {name} header is not ASCII")
     return {name: value for name, value in pairs if name in SIGNED}
+
+
+def _verify(secret: str, signed: Mapping[str, str], content: bytes, now: int, tolerance_s: int) -> None:
+    try:
+        verify(secret, signed, content, now=now, tolerance_s=tolerance_s)
+    except NotVerified as reason:
+        if not content.endswith(b"\n"):
+            raise
+        # An editor or `echo` adds a newline, and it is not seen: say so only if it is all that is wrong.
+        verify(secret, signed, content.removesuffix(b"\n").removesuffix(b"\r"), now=now, tolerance_s=tolerance_s)
+        raise NotVerified(f"{reason}, but one matches the body without the newline at its end") from None
 
 
 def _seconds(text: str) -> int:

@@ -45,6 +45,7 @@ def npm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("npm is not installed")
     folder = tmp_path_factory.mktemp("npm")
     quiet = "--no-package-lock --no-audit --no-fund --ignore-scripts --prefer-offline --loglevel=error".split()
+    quiet += ["--fetch-retries=1", "--fetch-timeout=20000"]
     command = [npm, "install", *quiet, "--prefix", str(folder), "standardwebhooks@1.1.1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=folder)
     if done.returncode:

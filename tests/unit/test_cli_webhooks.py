@@ -56,7 +56,7 @@ def test_a_genuine_call_is_verified_from_standard_input() -> None:
 
 
 def test_a_forged_call_ends_with_1_and_the_reason() -> None:
-    result = run(*options(*captured()), "--now", SOON, body=BODY.encode() + b"\n")
+    result = run(*options(*captured()), "--now", SOON, body=BODY.encode() + b" ")
     assert (result.returncode, result.stdout) == (1, b"not verified: no signature matches this secret\n")
 
 
@@ -125,6 +125,15 @@ def test_the_timestamp_may_be_off_by_the_tolerance(
 def test_what_is_not_verified_has_a_reason(body: Path, headers: list[str], reason: str) -> None:
     judged, line = check(body, headers, secret=SECRET, now=SOON)
     assert not judged and line.startswith("not verified: ") and reason in line
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_newline_that_was_added_to_the_body_is_found(body: Path, newline: str) -> None:
+    body.write_bytes((BODY + newline).encode())
+    told = "no signature matches this secret, but one matches the body without the newline at its end"
+    assert check(body, captured(), secret=SECRET, now=SOON) == (False, f"not verified: {told}")
+    assert check(body, captured(), secret=OTHER, now=SOON) == (False, "not verified: no signature matches this secret")
+    assert check(body, captured(BODY + newline), secret=SECRET, now=SOON)[0]
 
 
 def test_a_call_of_just_now_needs_no_time(body: Path) -> None:
