@@ -104,3 +104,65 @@ def test_a_template_that_calls_the_engine_s_own_function_harms_nobody(engines: E
     rendered = render(engines, source, missing=missing)
     assert [one.message.split("`")[1] for one in rendered.warnings] == ["a"]
     assert texts(rendered.content)[0].endswith("b")
+
+
+@pytest.mark.parametrize(
+    ("tag", "shown", "paths"),
+    [
+        ("[{{ a.b.c }}]", "[]", ["a.b.c"]),
+        ("[{{ a.b|upper }}]", "[]", ["a.b"]),
+        ("[{{ a.name.upper() }}]", "[]", ["a.name"]),
+        ("[{{ (q * p)|money('EUR') }}]", "[]", ["q", "p"]),
+        ("[{{ n ~ '-' ~ p }}]", "[2-]", ["p"]),
+        ("{% set t = a.b * 2 %}[{{ t }}]", "[]", ["a.b", "t"]),
+        ("[{% for i in a.b|sort %}{{ i }}{% endfor %}]", "[]", ["a.b"]),
+        ("[{% for k, v in a.items() %}{{ k }}{% endfor %}]", "[]", ["a"]),
+        ("{% for i in rows %}{{ i.n.m }}{% if i.n.m < 4 %}!{% endif %};{% endfor %}", "3!;;", ["rows[].n.m"]),
+        ("{% if a.b > 3 %}y{% else %}n{% endif %}", "n", ["a.b"]),
+        ("{% if a.b < 3 %}y{% else %}n{% endif %}", "n", ["a.b"]),
+        ("{% if a.b == none %}y{% else %}n{% endif %}", "n", ["a.b"]),
+        ("{% if a.b != 3 %}y{% else %}n{% endif %}", "y", ["a.b"]),
+        ("{% if 'x' in a.b %}y{% elif 'x' not in a.b %}n{% endif %}", "n", ["a.b"]),
+        ("{% if n > 1 and a.b * 2 <= n %}y{% else %}n{% endif %}", "n", ["a.b"]),
+        ("{% if a.b|length %}y{% else %}n{% endif %}", "n", ["a.b"]),
+        ("{{ 'y' if a.b > 3 else 'n' }}", "n", ["a.b"]),
+        ("{{ 'n if a.b > 3' }}{{ a.b|default('') }}{% if a.b %}y{% endif %}", "n if a.b > 3", []),
+        ("{% if a.b is defined and a.b > 3 %}y{% else %}n{% endif %}", "n", []),
+    ],
+)
+def test_what_is_missing_deep_down_is_blank_wherever_it_stands(
+    engines: Engines, tag: str, shown: str, paths: list[str]
+) -> None:
+    data = {"n": 2, "rows": [{"n": {"m": 3}}, {}]}
+    rendered = render(engines, paragraphs(tag), data, missing="blank")
+    assert texts(rendered.content) == [shown]
+    assert [re.findall("`(.*?)`", one.message)[0] for one in rendered.warnings] == paths
+    marked = render(engines, paragraphs(tag), data, missing="mark")
+    assert [one.code for one in marked.warnings] == ["data_missing"] * len(paths)
+    if paths:
+        assert error(engines, paragraphs(tag), data, missing="error").code == "data_missing"
+
+
+@pytest.mark.parametrize("tag", ["{{ a.b }}", "{% if a.b > 3 %}y{% endif %}", "{% if c == 3 %}y{% endif %}"])
+def test_a_null_elsewhere_does_not_make_errors_blank(engines: Engines, tag: str) -> None:
+    found = error(engines, paragraphs(tag, "{{ n }}"), {"n": None}, missing="error")
+    assert (found.code, found.tag) == ("data_missing", tag.partition("y{%")[0])
+
+
+def test_a_comparison_is_told_as_one(engines: Engines) -> None:
+    rendered = render(engines, paragraphs("{% if a.b > 3 %}y{% endif %}"), missing="mark")
+    assert [one.message for one in rendered.warnings] == ["The data has no `a.b`: a condition asks for it."]
+
+
+@pytest.mark.parametrize("code", ["debug()", "debug", "__missing.__class__", "lipsum()"])
+def test_templates_cannot_look_into_the_engine(engines: Engines, code: str) -> None:
+    assert error(engines, paragraphs(f"{{{{ {code} }}}}"), missing="error").code in ("template_error", "data_missing")
+
+
+def test_the_functions_of_the_dialect_stay(engines: Engines) -> None:
+    source = paragraphs(
+        "{% set n = namespace(sum=0) %}{% for i in range(4) %}{% set n.sum = n.sum + i %}{% endfor %}{{ n.sum }}",
+        "{{ dict(a=1).a }}{% set c = cycler(['x', 'y']) %}{{ c.next() }}{{ c.next() }}",
+        "{% set j = joiner('+') %}{% for i in range(3) %}{{ j() }}{{ i }}{% endfor %}",
+    )
+    assert texts(render(engines, source, missing="error").content) == ["6", "1xy", "0+1+2"]

@@ -4,6 +4,7 @@ import io
 import re
 import zipfile
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -39,9 +40,11 @@ def test_data_that_is_no_json_object_is_refused(engines: Engines, raw: bytes) ->
         render(engines, paragraphs("{{ a }}"), raw)
 
 
-@pytest.mark.parametrize("strict", [False, True])
-def test_an_attribute_of_a_missing_value_is_always_an_error(engines: Engines, strict: bool) -> None:
-    found = error(engines, paragraphs("{{ buyer.name }}"), {"buyr": {"name": "A"}}, strict=strict)
+@pytest.mark.parametrize("options", [{"strict": True}, {"missing": "error"}])
+def test_an_attribute_of_a_missing_value_is_an_error_where_missing_values_are(
+    engines: Engines, options: dict[str, Any]
+) -> None:
+    found = error(engines, paragraphs("{{ buyer.name }}"), {"buyr": {"name": "A"}}, **options)
     assert (found.code, found.data_path, found.tag) == ("data_missing", "buyer", "{{ buyer.name }}")
     assert found.hint == "The data has `buyr`: is that meant?"
 

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from lxml import etree
 
+from generator.renderers.docx.careful import careful_code
 from generator.renderers.docx.cells import apply_cell_tag
 from generator.renderers.docx.nesting import refuse_unbalanced
 from generator.renderers.docx.output import CELL_END, GRID_START
@@ -19,7 +20,6 @@ from generator.renderers.docx.tags import (
     FIND,
     UNCLOSED,
     Tag,
-    careful_code,
     loops_after,
     names_in,
     parse,

@@ -3,6 +3,7 @@
 import bisect
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Literal, cast
 
 from minijinja import Environment, TemplateError
@@ -19,8 +20,11 @@ from generator.renderers.port import failed
 
 #: MiniJinja instructions per part: about 1.5 s of looping, far above any real document (500 rows use 20,000).
 FUEL = 50_000_000
-#: How a pass meets what is missing: `strict` stops, `blank` prints nothing, `mark` prints the path.
-Manner = Literal["strict", "blank", "mark"]
+#: How a pass meets what is missing: `strict` stops, `nulls` too but prints null as nothing, `blank` prints nothing,
+#: `mark` prints the path.
+Manner = Literal["strict", "nulls", "blank", "mark"]
+#: What MiniJinja calls the errors of a missing value.
+_OF_MISSING = ("UndefinedError", "InvalidOperation", "UnknownMethod")
 Filters = Mapping[str, Callable[..., object]]
 
 _UNDEFINED = re.compile(r"`(?P<path>[^`]+)` is undefined")
@@ -31,9 +35,26 @@ _BUILT_IN = (
     " join last length list lower map max min pprint reject rejectattr replace reverse round select selectattr slice"
     " sort split string sum title tojson trim unique upper urlencode zip"
 ).split()
-_FUNCTIONS = ("range", "namespace", "dict", "cycler", "joiner", "lipsum")
-#: Printing or looping over what is missing fails, asking whether it is there does not. The stubs do not know it.
-_BEHAVIOURS: dict[Manner, str] = {"strict": "semi_strict", "blank": "lenient", "mark": "chainable"}
+#: What templates may call; whatever else MiniJinja brings (`debug` shows the engine's own state) goes.
+_FUNCTIONS = ("range", "namespace", "dict", "cycler", "joiner")
+#: Printing, comparing or looping over what is missing fails, asking whether it is there does not: `semi_strict`, which
+#: the stubs do not know. `chainable`: a field of what is missing is missing.
+_BEHAVIOURS: dict[Manner, str] = {
+    "strict": "semi_strict",
+    "nulls": "semi_strict",
+    "blank": "chainable",
+    "mark": "chainable",
+}
+
+
+@dataclass(frozen=True)
+class _Missed:
+    """A value that a tag of a part did not find; `compared`: a condition asked for it."""
+
+    part: str
+    number: int
+    path: str
+    compared: bool
 
 
 class Pass:
@@ -46,7 +67,7 @@ class Pass:
         self._parts = {part.name: part for part in parts}
         self._filters, self._inserts, self._manner = filters, inserts, manner
         self._offsets: dict[str, list[tuple[int, int]]] = {}
-        self._reported: dict[tuple[str, int], None] = {}
+        self._reported: dict[_Missed, None] = {}
         self._current = ""
         self.marked: set[str] = set()
         self._environment = self._new_environment()
@@ -57,7 +78,10 @@ class Pass:
         environment = Environment(auto_escape_callback=_always, fuel=FUEL)
         environment.undefined_behavior = cast(Literal["strict"], _BEHAVIOURS[self._manner])
         environment.add_filter("safe", _never_safe)
+        for name in environment.globals.keys() - {*_FUNCTIONS}:
+            environment.remove_global(name)
         environment.add_global("__missing", self._report)
+        environment.add_global("__absent", self._asked)
         for name, written in self._filters.items():
             environment.add_filter(name, written)
         return environment
@@ -69,12 +93,23 @@ class Pass:
         except TemplateError as error:
             raise self._located(part, error, {}) from error
 
-    def _report(self, number: object) -> str:
+    def _report(self, number: object, path: object = None) -> str:
+        missed = self._missed(number, path, compared=False)
+        return f"«{missed.path}»" if missed and self._manner == "mark" else ""
+
+    def _asked(self, number: object, path: object = None) -> bool:
+        self._missed(number, path, compared=True)
+        return False
+
+    def _missed(self, number: object, path: object, *, compared: bool) -> "_Missed | None":
         tags = self._parts[self._current].tags
         if not isinstance(number, int) or not 0 <= number < len(tags):  # a template may call it, too
-            return ""
-        self._reported[self._current, number] = None
-        return f"«{data_path(tags[number])}»" if self._manner == "mark" else ""
+            return None
+        tag = tags[number]
+        named = path if isinstance(path, str) and path in tag.code else None
+        missed = _Missed(self._current, number, data_path(tag, named), compared)
+        self._reported[missed] = None
+        return missed
 
     def render(self, values: Values) -> dict[str, bytes]:
         """Return the parts as rendered. Raises DocumentFailed with the place where it stopped."""
@@ -104,25 +139,26 @@ class Pass:
 
     def refuse_missing(self, values: Values) -> None:
         """Raise DocumentFailed data_missing for the first value that was left blank."""
-        for name, number in self._reported:
-            tag = self._parts[name].tags[number]
-            path = data_path(tag)
-            where = _where(self._parts[name], tag)
-            hint = hint_for(values.data, path)
-            raise failed("data_missing", f"The data has no `{path}`.", **where, data_path=path, hint=hint)
+        for missed in self._reported:
+            part = self._parts[missed.part]
+            where = _where(part, part.tags[missed.number])
+            hint = hint_for(values.data, missed.path)
+            raise failed("data_missing", f"The data has no `{missed.path}`.", **where, data_path=missed.path, hint=hint)
 
     def warnings(self) -> tuple[Warned, ...]:
         """Return a warning for every path that the data does not have."""
-        paths = dict.fromkeys(data_path(self._parts[name].tags[number]) for name, number in self._reported)
+        said = {missed.path: missed.compared for missed in sorted(self._reported, key=lambda one: not one.compared)}
+        paths = dict.fromkeys(missed.path for missed in self._reported)
         done = "it was marked" if self._manner == "mark" else "it was left blank"
-        return tuple(Warned(code="data_missing", message=f"The data has no `{path}`: {done}.") for path in paths)
+        told = {path: "a condition asks for it" if said[path] else done for path in paths}
+        return tuple(
+            Warned(code="data_missing", message=f"The data has no `{path}`: {says}.") for path, says in told.items()
+        )
 
     def _located(self, part: Part, error: TemplateError, data: object) -> DocumentFailed:
         tag = self._tag_at(part, error.range)
         where = _where(part, tag)
-        missing = (
-            _UNDEFINED.search(error.detail or "") if error.kind in ("UndefinedError", "InvalidOperation") else None
-        )
+        missing = _UNDEFINED.search(error.detail or "") if error.kind in _OF_MISSING else None
         if missing:
             named = missing["path"].removeprefix(f"{DATA}.")
             path = data_path(tag, named) if tag else named

@@ -1,7 +1,7 @@
 """Tags of the docxtpl dialect: find them in text, take them apart, and write them as MiniJinja source.
 
-Two ways of writing: `strict_code` runs at Rust speed and fails on what is missing; `careful_code` leaves it blank and
-reports it. A document is rendered strictly first, and carefully only if that failed.
+Two ways of writing: `strict_code` runs at Rust speed and fails on what is missing; `careful_code` (in `careful`) leaves
+it blank and reports it. A document is rendered strictly first, and carefully only if that failed.
 """
 
 import difflib
@@ -41,7 +41,7 @@ _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?![\w]|\s*\()")
 _NOT_DATA = frozenset(
     "true false none True False None and or not in is if else elif endif for endfor recursive set endset macro"
     " endmacro call endcall filter endfilter do with endwith break continue loop caller self range namespace dict"
-    " cycler joiner lipsum debug colspan cellbg vm hm __missing __at".split()
+    " cycler joiner lipsum colspan cellbg vm hm __missing __absent __at".split()
 )
 
 STATEMENTS = frozenset(
@@ -138,41 +138,12 @@ def strict_code(tag: Tag) -> str:
     if tag.kind == "#":
         return ""
     if tag.kind == "{":
-        path = _filtered_path(tag.code)
+        path = filtered_path(tag.code)
         return f"{_missing_stops(path) if path else ''}{{{{ {tag.code} }}}}"
     return f"{{%{'-' * tag.trim_before} {tag.code} {'-' * tag.trim_after}%}}"
 
 
-def careful_code(tag: Tag, number: int) -> str:
-    """Write the tag so that a missing value is blank and reported as `__missing(number)`; null is blank too."""
-    if tag.kind == "{":
-        return _careful_print(tag.code, number, tag.quiet)
-    loop = _FOR.match(tag.code) if tag.kind == "%" else None
-    if loop is None:
-        return strict_code(tag)
-    path, rest = loop["path"], loop["rest"]
-    told = _told(number, quiet=bool(tag.scope))
-    report = f"{{% if {path} is not defined %}}{told}{{% endif %}}"
-    rows = f"({path} if {path} is defined and {path} is not none else [])"
-    return f"{report}{{% for {loop['names']} in {rows} {rest} %}}"
-
-
-def _told(number: int, *, quiet: bool) -> str:
-    """Report a missing value, and print its mark unless markup stands here."""
-    return f"{{% do __missing({number}) %}}" if quiet else f"{{{{ __missing({number}) }}}}"
-
-
-def _careful_print(code: str, number: int, quiet: bool) -> str:
-    missing = _told(number, quiet=quiet)
-    shown = (
-        f"{{% set __v = ({code}) %}}{{% if __v is defined %}}{{% if __v is not none %}}{{{{ __v }}}}{{% endif %}}"
-        f"{{% else %}}{missing}{{% endif %}}"
-    )
-    path = _filtered_path(code)
-    return f"{{% if {path} is defined %}}{shown}{{% else %}}{missing}{{% endif %}}" if path else shown
-
-
-def _filtered_path(code: str) -> str | None:
+def filtered_path(code: str) -> str | None:
     """Return the path that an expression gives to filters, none of them `default`."""
     found = _PATH.match(code)
     if found is None or found["filters"] is None or _DEFAULTED.search(found["filters"]):

@@ -24,7 +24,7 @@ from generator.renderers.docx.safety import (
     without_outside,
 )
 from generator.renderers.docx.values import Values
-from generator.renderers.port import failed
+from generator.renderers.port import Shape, failed
 
 _MAIN = "document.main+xml"
 _PARTS = (
@@ -44,7 +44,10 @@ _ADDED_TO = (".xml", ".rels")
 
 
 class CompiledDocx:
-    """One template with one locale's filters. `render` may be called any number of times, from one thread."""
+    """One template with one locale's filters. `render` may be called any number of times, from one thread.
+
+    `shapes`: of the parts that the last render made of known markup, as they were before anything was put into them.
+    """
 
     def __init__(
         self, content: bytes, filters: Filters, inserts: Inserts | None = None, limits: ArchiveLimits | None = None
@@ -74,6 +77,7 @@ class CompiledDocx:
         kept = {name: part for name, part in contents.items() if name.endswith(_ADDED_TO)}
         self._package = Package(self.main, kept, frozenset(contents))
         self._plain = plain_or_none(self._parts)
+        self.shapes: dict[str, Shape] = {}
         self._passes: dict[Manner, Pass] = {"strict": self._new_pass("strict")}
 
     def _new_pass(self, manner: Manner) -> Pass:
@@ -82,8 +86,8 @@ class CompiledDocx:
     def render(self, values: Values, *, missing: Missing) -> tuple[dict[str, bytes], tuple[Warned, ...]]:
         """Return the changed and added files. What is null prints as nothing.
 
-        Raises DocumentFailed: data_missing (always if `missing` is `error`; `blank` refuses only an attribute of a
-        missing value), data_invalid for what cannot be inserted, or template_error.
+        Raises DocumentFailed: data_missing (always if `missing` is `error`; else only for what an expression too
+        involved to see through computes), data_invalid for what cannot be inserted, or template_error.
         """
         changed, marked, warnings = self._rendered(values, missing)
         for name in self._linked:
@@ -93,9 +97,11 @@ class CompiledDocx:
         return self._with_inserts(changed, marked), warnings
 
     def _rendered(self, values: Values, missing: Missing) -> tuple[dict[str, bytes], set[str], tuple[Warned, ...]]:
+        self.shapes = {}
         if self._plain and (data := plain_data(values.content)) is not None:
             with suppress(NotPlain):
-                return *self._plain.render(data, self._inserts), ()
+                changed, marked, self.shapes = self._plain.render(data, self._inserts)
+                return changed, marked, ()
         if not values.nulls:
             strict = self._passes["strict"]
             try:
@@ -103,7 +109,7 @@ class CompiledDocx:
             except DocumentFailed as failure:
                 if missing == "error" or failure.code != "data_missing":
                     raise
-        manner: Manner = "mark" if missing == "mark" else "blank"
+        manner: Manner = "nulls" if missing == "error" else missing
         if manner not in self._passes:
             self._passes[manner] = self._new_pass(manner)
         careful = self._passes[manner]
