@@ -47,7 +47,7 @@ def _generate(request: RenderRequest, engines: Engines) -> Rendered:
     if request.strict and rendered.warnings:  # those that engines do not refuse by themselves
         first = rendered.warnings[0]
         raise failed(first.code, first.message, hint="The document is strict: leave `options.strict` out to warn only.")
-    counted = engines.check(request.format, rendered.content)
+    counted = engines.check(request.format, rendered.content, rendered.shapes)
     pages = rendered.pages if counted is None else counted
     return Rendered(rendered.content, pages, (*warned, *rendered.warnings)[:MAX_WARNINGS])
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 
 import pytest
 from docx.document import Document
@@ -9,8 +10,11 @@ from lxml import etree
 
 from contracts.errors import DocumentFailed
 from generator.core import Engines
+from generator.renderers.check import OutputCheck
+from generator.renderers.check.xml import well_formed
 from generator.renderers.docx import template
 from generator.renderers.docx.passes import Pass
+from generator.renderers.port import Shape
 from tests.unit.docx_files import error, paragraphs, part, render, rows
 from tests.unit.docx_files import template as template_of
 from tests.unit.docx_files import texts
@@ -155,3 +159,62 @@ def test_numbers_of_any_length_are_printed_or_refused(engines: Engines, digits: 
 def test_data_that_are_no_json_object_are_refused(engines: Engines, raw: bytes) -> None:
     with pytest.raises(DocumentFailed, match="JSON"):
         render(engines, paragraphs("{{ a }}"), raw)
+
+
+ROWS_IF = rows(
+    ("{%tr for r in rows %}", "", ""),
+    ("{{ r.name }}", "{{ r.n }}", ""),
+    ("{%tr if r.n %}", "", ""),
+    ("{{ r.n }}", "{{ top }}", ""),
+    ("{%tr endif %}", "", ""),
+    ("{%tr endfor %}", "", ""),
+)
+
+
+def _rows(*numbers: int) -> dict[str, object]:
+    return {"top": "&<>", "rows": [{"name": f"<{number}>", "n": number} for number in numbers]}
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the parts that the check parses."""
+    names: list[str] = []
+
+    def told(content: bytes, name: str) -> None:
+        names.append(name)
+        well_formed(content, name)
+
+    monkeypatch.setattr("generator.renderers.check.docx.well_formed", told)
+    return names
+
+
+@pytest.mark.usefixtures("alone")
+def test_documents_that_differ_in_texts_and_numbers_of_rows_are_parsed_once(parsed: list[str]) -> None:
+    engines = Engines()
+    for document, known in ((_rows(0, 1), False), (_rows(1, 0, 0, 7, 0), True), (_rows(2, 3), False), (_rows(5), True)):
+        parsed.clear()
+        render(engines, ROWS_IF, document)
+        assert ("word/document.xml" in parsed) is not known
+
+
+@pytest.mark.usefixtures("alone")
+def test_numbers_of_rows_that_close_what_others_open_are_each_parsed(parsed: list[str]) -> None:
+    source = paragraphs("{% for r in rows %}{{ r }}", "{% endfor %}")
+    engines = Engines()
+    for number in range(1, 4):
+        render(engines, source, {"rows": [7] * number})
+        assert parsed.count("word/document.xml") == number
+
+
+def test_a_part_that_is_not_as_it_was_rendered_is_looked_through() -> None:
+    engines = Engines()
+    made = render(engines, LOOP, {"top": 1, "rows": [{"name": "a", "n": 1}]})
+    shape = Shape([], part(made.content).encode(), ("known",), ())
+    check = OutputCheck()
+    check("docx", made.content, {"word/document.xml": shape})
+    damaged = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(made.content)) as archive, zipfile.ZipFile(damaged, "w") as other:
+        for name in archive.namelist():
+            other.writestr(name, archive.read(name).replace(b"</w:tbl>", b""))
+    with pytest.raises(DocumentFailed, match="well-formed"):
+        check("docx", damaged.getvalue(), {"word/document.xml": shape})

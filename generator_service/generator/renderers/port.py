@@ -1,6 +1,6 @@
 """What an engine is given, what it gives back, and the Protocol between it and `core`."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Protocol
@@ -42,13 +42,28 @@ class RenderRequest:
         return max(self.simulate.pages - 1, 0) if self.simulate else 0
 
 
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """How a part of XML was made: from `pieces` of markup whose texts hold no markup and only what XML allows.
+
+    `markup` is the same for parts made of the same markup in the same order, however often kinds of rows repeat in
+    it. `rows` says where in `pieces` one of each kind begins and ends.
+    """
+
+    pieces: list[bytes]
+    content: bytes
+    markup: Hashable
+    rows: tuple[tuple[int, int], ...]
+
+
 @dataclass(frozen=True)
 class Rendered:
-    """A finished document. `pages` is None where the format has none."""
+    """A finished document. `pages` is None where the format has none; `shapes`: those of its parts that are known."""
 
     content: bytes
     pages: int | None = None
     warnings: tuple[Warned, ...] = ()
+    shapes: Mapping[str, Shape] = field(default_factory=dict, repr=False, compare=False)
 
 
 class Renderer(Protocol):

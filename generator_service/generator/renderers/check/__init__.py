@@ -4,11 +4,14 @@ archive = the container as it is delivered, xml = well-formedness, docx = the wh
 """
 
 import io
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import pikepdf
 
 from generator.renderers.check.docx import DocxCheck
 from generator.renderers.check.xml import invalid, well_formed
+from generator.renderers.port import Shape
 
 
 class OutputCheck:
@@ -17,12 +20,14 @@ class OutputCheck:
     def __init__(self) -> None:
         self._docx = DocxCheck()
 
-    def __call__(self, output_format: str, content: bytes) -> int | None:
+    def __call__(
+        self, output_format: str, content: bytes, shapes: Mapping[str, Shape] = MappingProxyType({})
+    ) -> int | None:
         """Check one finished document. Raises DocumentFailed invalid_output."""
         if output_format == "pdf":
             return _check_pdf(content)
         if output_format == "docx":
-            self._docx(content)
+            self._docx(content, shapes)
         elif output_format == "svg":
             well_formed(content, "the SVG")
         elif output_format == "png" and not content.startswith(b"\x89PNG\r\n\x1a\n"):

@@ -1,18 +1,21 @@
 """A finished DOCX is read back: the archive, every part's XML, content types, targets and relationships.
 
 What many documents of a template share is verified once: members whose bytes are equal to those of a member that was
-checked, and parts that differ from a checked one in nothing but texts and the number of table rows.
+checked, and parts that differ from a checked one in nothing but texts and the number of rows. That they do is known
+of parts which are read back as they were rendered from known markup (`Shape`), and found out of all others.
 """
 
 import posixpath
 import re
 from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
 from lxml import etree
 
 from generator.renderers.check.archive import Found, Torn, end_of, inflated, members_of
-from generator.renderers.check.xml import invalid, skeleton_of, tree, well_formed
+from generator.renderers.check.xml import balanced, invalid, skeleton_of, tree, well_formed
+from generator.renderers.port import Shape
 
 #: Members (by their bytes, together so many at most), skeletons and packages that are remembered.
 _MEMBER_BYTES = 16 * 1024 * 1024
@@ -44,13 +47,13 @@ class DocxCheck:
 
     _members: "OrderedDict[Found, tuple[bytes, _Facts]]" = field(default_factory=OrderedDict)
     _remembered: int = 0
-    _skeletons: "OrderedDict[tuple[bytes, bytes], _Facts]" = field(default_factory=OrderedDict)
+    _skeletons: "OrderedDict[tuple[bytes, Hashable], _Facts]" = field(default_factory=OrderedDict)
     _packages: "OrderedDict[tuple[_Facts, ...], None]" = field(default_factory=OrderedDict)
 
-    def __call__(self, content: bytes) -> None:
+    def __call__(self, content: bytes, shapes: Mapping[str, Shape]) -> None:
         """Check one DOCX. Raises DocumentFailed invalid_output."""
         try:
-            facts = self._read(content)
+            facts = self._read(content, shapes)
         except (Torn, UnicodeDecodeError) as torn:
             raise invalid(f"The DOCX is not an intact archive: {torn}.") from torn
         if facts in self._packages:
@@ -61,7 +64,7 @@ class DocxCheck:
         if len(self._packages) > _PACKAGES:
             self._packages.popitem(last=False)
 
-    def _read(self, content: bytes) -> tuple[_Facts, ...]:
+    def _read(self, content: bytes, shapes: Mapping[str, Shape]) -> tuple[_Facts, ...]:
         """Return the facts of all members, which lie one behind the other from the first byte to the directory."""
         facts, at = [], 0
         members, directory = members_of(content)
@@ -75,7 +78,7 @@ class DocxCheck:
                 at += len(known[0])
             else:
                 end = end_of(content, at, found)
-                fact = self._facts(found, inflated(content, found, end))
+                fact = self._facts(found, inflated(content, found, end), shapes)
                 self._remember(found, content[at:end], fact)
                 at = end
             facts.append(fact)
@@ -93,24 +96,39 @@ class DocxCheck:
             _, (gone, _) = self._members.popitem(last=False)
             self._remembered -= len(gone)
 
-    def _facts(self, found: Found, content: bytes) -> _Facts:
+    def _facts(self, found: Found, content: bytes, shapes: Mapping[str, Shape]) -> _Facts:
         name = found.text
         if not name.endswith(_XML):
             return _Facts(name)
         if name == _TYPES or name.endswith(".rels"):
             return _read_references(name, content)
+        shape = shapes.get(name)
+        if shape is not None and shape.content == content:
+            key: tuple[bytes, Hashable] = (found.name, shape.markup)
+            if key in self._skeletons or balanced(shape):
+                return self._proved(name, key, content)
         skeleton = skeleton_of(content)
         key = (found.name, skeleton.digest if skeleton else b"")
+        return self._proved(name, key, content, stands=skeleton.stands if skeleton else _never)
+
+    def _proved(
+        self, name: str, key: tuple[bytes, Hashable], content: bytes, stands: Callable[[], bool] | None = None
+    ) -> _Facts:
+        """Return what is known of parts with this key; parse a new one, and remember it if its rows stand."""
         if key in self._skeletons:
             self._skeletons.move_to_end(key)
             return self._skeletons[key]
         well_formed(content, name)
         facts = _Facts(name, used=_related(content))
-        if skeleton and skeleton.stands():
+        if stands is None or stands():
             self._skeletons[key] = facts
             if len(self._skeletons) > _SKELETONS:
                 self._skeletons.popitem(last=False)
         return facts
+
+
+def _never() -> bool:
+    return False
 
 
 def _read_references(name: str, content: bytes) -> _Facts:

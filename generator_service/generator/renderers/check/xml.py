@@ -2,12 +2,13 @@
 
 import hashlib
 import re
+from collections.abc import Iterable
 from xml.parsers import expat
 
 from lxml import etree
 
 from contracts.errors import DocumentFailed
-from generator.renderers.port import failed
+from generator.renderers.port import Shape, failed
 
 _DECLARATION = b'<?xml version="1.0" encoding="UTF-8"'
 _TEXT = re.compile(rb">([^<]+)</w:t>")
@@ -75,12 +76,24 @@ class Skeleton:
 
     def stands(self) -> bool:
         """Tell whether every kind of row is an element by itself."""
-        try:
-            for row in self.rows:
-                expat.ParserCreate().Parse(row + _ROW_END, True)
-        except expat.ExpatError:
-            return False
-        return True
+        return _all_parse(row + _ROW_END for row in self.rows)
+
+
+def balanced(shape: Shape) -> bool:
+    """Tell whether every kind of row closes what it opens: a part with others of them is as well-formed as this one.
+
+    Rows lie within the root, whose beginning and end are pieces of their own.
+    """
+    return _all_parse(b"<x>%s</x>" % b"".join(shape.pieces[begin:end]) for begin, end in shape.rows)
+
+
+def _all_parse(contents: Iterable[bytes]) -> bool:
+    try:
+        for content in contents:
+            expat.ParserCreate().Parse(content, True)
+    except expat.ExpatError:
+        return False
+    return True
 
 
 def _last_row(markup: bytes) -> int:

@@ -44,7 +44,7 @@ class DocxRenderer:
         changed, warnings = template.render(values, missing="error" if request.strict else request.missing)
         if request.extra_pages:
             changed[template.main] = with_pages(template.main_part(changed), request.extra_pages)
-        return Rendered(template.write(changed), None, warnings)
+        return Rendered(template.write(changed), None, warnings, template.shapes)
 
     def compile(self, source: TemplateSource, request: RenderRequest) -> None:
         """Compile a template without data. Raises DocumentFailed as `render` does."""

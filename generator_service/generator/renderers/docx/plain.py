@@ -5,8 +5,9 @@ All or nothing: a filter, an expression, a missing value, a null that is printed
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from operator import itemgetter
 from typing import cast
 
@@ -17,9 +18,12 @@ from generator.renderers.docx.parts import Part
 from generator.renderers.docx.passes import completed
 from generator.renderers.docx.tags import Tag, is_data
 from generator.renderers.docx.values import OWN_NAMES
+from generator.renderers.port import Shape
 
 #: Rows that all loops of a part may have together; MiniJinja's fuel is for more.
 _MOST_ROWS = 1_000_000
+#: Kinds of rows in a part with a shape, for each document may have others.
+_MOST_KINDS = 200
 _PATH = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 _PRINTED = re.compile(_PATH, re.ASCII)
 _FOR = re.compile(rf"for\s+(?P<name>[A-Za-z_]\w*)\s+in\s+(?P<path>{_PATH})", re.ASCII)
@@ -41,11 +45,16 @@ class NotPlain(Exception):
 
 @dataclass
 class _Run:
-    """A render under way. `empty`: a loop had no rows."""
+    """A render under way. `empty`: a loop had no rows. `markup`: the steps' numbers, a set of them for loops.
+
+    `kinds`: from which piece to which one of each kind of row reaches.
+    """
 
     pieces: list[bytes] = field(default_factory=list)
     rows: int = _MOST_ROWS
     empty: bool = False
+    markup: list[Hashable] = field(default_factory=list)
+    kinds: list[tuple[int, int]] = field(default_factory=list)
 
 
 #: Writes a step's text for the names in force.
@@ -56,25 +65,34 @@ class Plain:
     """All parts of a template as steps. Raises NotPlain if one of them has other tags than plain ones."""
 
     def __init__(self, parts: list[Part]) -> None:
-        self._parts = [(part, _Compiler(part).block()[0]) for part in parts]
+        self._parts = [(part, _Compiler(part).block()[0], object()) for part in parts]
 
-    def render(self, data: Scope, inserts: Inserts) -> tuple[dict[str, bytes], set[str]]:
-        """Return the parts, and which hold marks of inserts. Raises NotPlain."""
-        made = {part.name: _rendered(part, steps, data, inserts) for part, steps in self._parts}
-        return {name: content for name, (content, _) in made.items()}, {name for name in made if made[name][1]}
+    def render(self, data: Scope, inserts: Inserts) -> tuple[dict[str, bytes], set[str], dict[str, Shape]]:
+        """Return the parts, which of them hold marks of inserts, and the shapes of those that have one.
+
+        Raises NotPlain.
+        """
+        changed, marked, shapes = dict[str, bytes](), set[str](), dict[str, Shape]()
+        for part, steps, itself in self._parts:
+            run = _run(steps, data)
+            content = changed[part.name] = b"".join(run.pieces)
+            if part.to_finish or (run.empty and part.guard_tables) or _to_finish(content):
+                changed[part.name], marks = completed(part, content.decode(), inserts)
+                if marks:
+                    marked.add(part.name)
+            elif len(run.kinds) <= _MOST_KINDS:
+                shapes[part.name] = Shape(run.pieces, content, (itself, *run.markup), tuple(run.kinds))
+        return changed, marked, shapes
 
 
-def _rendered(part: Part, steps: tuple[_Step, ...], data: Scope, inserts: Inserts) -> tuple[bytes, bool]:
+def _run(steps: tuple[_Step, ...], data: Scope) -> _Run:
     run = _Run()
     try:
         for step in steps:
             step(data, run)
     except (KeyError, TypeError, IndexError) as missing:
         raise NotPlain from missing
-    content = b"".join(run.pieces)
-    if not (part.to_finish or (run.empty and part.guard_tables) or _to_finish(content)):
-        return content, False
-    return completed(part, content.decode(), inserts)
+    return run
 
 
 def _to_finish(content: bytes) -> bool:
@@ -102,8 +120,11 @@ def plain_data(content: bytes) -> Scope | None:
     return data if isinstance(data, dict) else None
 
 
-def _line(text: str, paths: list[Path]) -> list[_Step]:
-    """Write text with values; the fields of one object, as in a table's row, are read at once."""
+def _line(text: str, paths: list[Path], number: int) -> list[_Step]:
+    """Write text with values; the fields of one object, as in a table's row, are read at once.
+
+    `number`: where in the part it stands.
+    """
     if not text:
         return []
     form, holders = text.encode(), {path[:-1] for path in paths}
@@ -118,6 +139,7 @@ def _line(text: str, paths: list[Path]) -> list[_Step]:
             for value in read(scope)
         ]
         run.pieces.append(form % tuple(values))
+        run.markup.append(number)
 
     return [write]
 
@@ -145,7 +167,9 @@ def _decimal(value: object) -> bytes:
     raise NotPlain
 
 
-def _loop(name: str, path: Path, body: tuple[_Step, ...]) -> _Step:
+def _loop(name: str, path: Path, body: tuple[_Step, ...], *, alike: bool) -> _Step:
+    """Write a body for each row; `alike`: it is made of lines, so that its rows are of one kind."""
+
     def write(scope: Scope, run: _Run) -> None:
         rows = _value(scope, path)
         if not isinstance(rows, list):
@@ -154,11 +178,20 @@ def _loop(name: str, path: Path, body: tuple[_Step, ...]) -> _Step:
         run.rows -= len(rows)
         if run.rows < 0:
             raise NotPlain
-        within = dict(scope)
+        within, around = dict(scope), run.markup
+        begins, known = len(run.pieces), len(run.kinds)
+        kinds: dict[Hashable, tuple[int, int]] = {}
+        run.markup = []
         for row in rows:
             within[name] = row
             for step in body:
                 step(within, run)
+            if not (alike and kinds):
+                if kinds.setdefault(tuple(run.markup), (begins, len(run.pieces)))[0] != begins:
+                    del run.kinds[known:]  # of the loops in it: those of the first of its kind are enough
+                run.markup, begins, known = [], len(run.pieces), len(run.kinds)
+        run.markup = [*around, frozenset(kinds)]
+        run.kinds += kinds.values()
 
     return write
 
@@ -176,6 +209,8 @@ class _Compiler:
         self._tags = part.tags
         self._pieces: Iterator[str | int] = iter(part.pieces)
         self._in_markup = False
+        self._numbers = count()
+        self._lines: set[_Step] = set()
 
     def block(self, *ends: str) -> tuple[tuple[_Step, ...], str]:
         """Compile up to one of the statements `ends`, or to the end of the part; return which one ended it."""
@@ -191,14 +226,19 @@ class _Compiler:
                 continue
             if self._in_markup or tag.trim_before or tag.trim_after:
                 raise NotPlain
-            steps += _line(text, paths)
+            steps += self._line(text, paths)
             text, paths = "", []
             if tag.keyword in ends and tag.code == tag.keyword:
                 return tuple(steps), tag.keyword
             steps.append(self._statement(tag))
         if ends:
             raise NotPlain
-        return (*steps, *_line(text, paths)), ""
+        return (*steps, *self._line(text, paths)), ""
+
+    def _line(self, text: str, paths: list[Path]) -> list[_Step]:
+        lines = _line(text, paths, next(self._numbers))
+        self._lines.update(lines)
+        return lines
 
     def _literal(self, text: str) -> str:
         opened, closed = text.rfind("<"), text.rfind(">")
@@ -221,7 +261,7 @@ class _Compiler:
         loop, choice = _FOR.fullmatch(tag.code), _IF.fullmatch(tag.code)
         if loop and is_data(loop["name"]):
             body, _ = self.block("endfor")
-            return _loop(loop["name"], _path(loop["path"]), body)
+            return _loop(loop["name"], _path(loop["path"]), body, alike=self._lines.issuperset(body))
         if choice:
             body, end = self.block("else", "endif")
             otherwise, _ = self.block("endif") if end == "else" else ((), "")
