@@ -16,6 +16,7 @@ from app.api import (
     assets,
     content,
     documents,
+    endpoints,
     errors,
     fonts,
     renders,
@@ -41,6 +42,7 @@ from app.services.auth import Authenticator
 from app.services.bootstrap import Bootstrap
 from app.services.deliveries import DeliveryService
 from app.services.documents import DocumentService, DocumentStores
+from app.services.endpoints import EndpointLimits, EndpointService
 from app.services.fonts import FontService
 from app.services.judges import Judges
 from app.services.readiness import Readiness
@@ -56,7 +58,9 @@ from backends.blobs import BlobStore, FileBlobStore
 from backends.changes import Changes
 from backends.clickhouse import ClickHouse
 from backends.deliveries import Deliveries
+from backends.endpoints import EndpointStore
 from backends.history_accounts import HistoryAccounts
+from backends.history_endpoints import HistoryEndpoints, bring_endpoints_back
 from backends.history_templates import HistoryTemplates, bring_templates_back
 from backends.migrations.retention import HistoryRetention, apply_retention
 from backends.migrations.runner import migrate
@@ -114,7 +118,19 @@ def create_app(settings: ApiSettings, backends: Backends | None = None) -> FastA
     )
     _wire(app, settings, backends or Backends.of(settings))
     errors.install(app)
-    for part in (users, templates, template_changes, renders, assets, fonts, documents, content, webhooks, system):
+    for part in (
+        users,
+        templates,
+        template_changes,
+        renders,
+        assets,
+        fonts,
+        documents,
+        content,
+        webhooks,
+        endpoints,
+        system,
+    ):
         app.include_router(part.router)
     app.mount("/docs/assets", StaticFiles(directory=SWAGGER_UI), name="docs_assets")
     complete(app)
@@ -136,6 +152,7 @@ class Parts:
     changes: Changes
     workbench: Workbench
     template_store: TemplateStore
+    endpoint_store: EndpointStore
     judges: Judges
 
     @classmethod
@@ -143,7 +160,8 @@ class Parts:
         scripts = Scripts(backends.redis)
         changes = Changes(backends.redis, scripts.prefix)
         workbench = Workbench(Asks(scripts), backends.blobs, changes)
-        return cls(scripts, Accounts(scripts), changes, workbench, TemplateStore(scripts), Judges())
+        stores = TemplateStore(scripts), EndpointStore(scripts)
+        return cls(scripts, Accounts(scripts), changes, workbench, *stores, Judges())
 
 
 def _wire(app: FastAPI, settings: ApiSettings, backends: Backends) -> None:
@@ -177,10 +195,11 @@ def _services(settings: ApiSettings, backends: Backends, parts: Parts) -> Servic
     allowed = AllowList.parse(settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
     documents_ = DocumentService(stores, templates_, assets_, fonts_, allowed, settings.idempotency_ttl_s)
     users_ = UserRepository(backends.clickhouse)
-    deliveries = DeliveryRepository(backends.clickhouse)
+    deliveries, box = DeliveryRepository(backends.clickhouse), SecretBox(settings.secret_key)
+    overlap_ms = settings.webhook_secret_overlap_s * 1000
     return Services(
         auth=auth,
-        users=UserService(parts.accounts, users_, auth, SecretBox(settings.secret_key)),
+        users=UserService(parts.accounts, users_, auth, box, overlap_ms),
         documents=documents_,
         templates=templates_,
         template_changes=TemplateChanges(
@@ -194,6 +213,14 @@ def _services(settings: ApiSettings, backends: Backends, parts: Parts) -> Servic
             TemplateLimits(settings.max_templates_per_user, settings.max_versions_per_template),
         ),
         deliveries=DeliveryService(Deliveries(parts.scripts), deliveries, documents_),
+        endpoints=EndpointService(
+            parts.endpoint_store,
+            Deliveries(parts.scripts),
+            deliveries,
+            box,
+            allowed,
+            EndpointLimits(settings.max_endpoints_per_user, overlap_ms),
+        ),
         assets=assets_,
         fonts=fonts_,
         renders=RenderService(documents_, parts.workbench),
@@ -203,9 +230,9 @@ def _services(settings: ApiSettings, backends: Backends, parts: Parts) -> Servic
 def _bootstrap(settings: ApiSettings, backends: Backends, parts: Parts, users_: UserService) -> Bootstrap:
     schema = partial(_prepare_schema, backends.clickhouse, settings)
     safe = partial(require_safe_redis, settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)
-    templates_back = partial(bring_templates_back, HistoryTemplates(backends.clickhouse), parts.template_store)
+    back = partial(_bring_back, backends.clickhouse, parts.template_store, parts.endpoint_store)
     history = HistoryAccounts(backends.clickhouse)
-    return Bootstrap(parts.accounts, users_, history, schema, settings.admin_key, safe, templates_back)
+    return Bootstrap(parts.accounts, users_, history, schema, settings.admin_key, safe, back)
 
 
 def _limits(settings: ApiSettings) -> Limits:
@@ -216,6 +243,14 @@ def _limits(settings: ApiSettings) -> Limits:
         max_timeout_s=settings.max_timeout_s,
         max_attempts=settings.max_attempts,
     )
+
+
+async def _bring_back(clickhouse: ClickHouse, templates: TemplateStore, endpoints: EndpointStore) -> dict[str, int]:
+    """Fill a Redis that has lost them with what users made; returns how many there are of each."""
+    return {
+        "templates": await bring_templates_back(HistoryTemplates(clickhouse), templates),
+        "endpoints": await bring_endpoints_back(HistoryEndpoints(clickhouse), endpoints),
+    }
 
 
 async def _prepare_schema(clickhouse: ClickHouse, settings: ApiSettings) -> None:

@@ -27,6 +27,7 @@ class ApiSettings(SharedSettings):
     max_assets_mb_per_user: int = Field(1024, ge=0, description="Bytes of one user's assets, in MiB; 0: no limit")
     max_fonts_per_user: int = Field(500, ge=1, description="Most fonts of one user")
     max_fonts_mb_per_user: int = Field(512, ge=0, description="Bytes of one user's fonts, in MiB; 0: no limit")
+    max_endpoints_per_user: int = Field(20, ge=1, description="Most webhook endpoints of one user")
     max_requests: int = Field(256, ge=1, description="Requests under way at once, waiting ones aside; beyond it 503")
     max_metadata_bytes: int = Field(4096, ge=64, description="Largest metadata of a document, as JSON")
     max_attempts: int = Field(10, ge=1, description="Largest options.max_attempts")
@@ -36,6 +37,7 @@ class ApiSettings(SharedSettings):
     idempotency_ttl_s: int = Field(86_400, ge=60, description="How long an Idempotency-Key is remembered")
     results_ttl_s: int | None = Field(604_800, description="How long results are kept by default; null keeps them")
     deliveries_days: int | None = Field(90, ge=1, description="How long webhook attempts are kept; null keeps them")
+    webhook_secret_overlap_s: int = Field(86_400, ge=0, description="How long a replaced webhook secret signs on")
     drain_s: float = Field(8, ge=0, description="How long running requests may finish after SIGTERM")
     shutdown_delay_s: float = Field(
         1, ge=0, description="How long requests are still taken after SIGTERM, while /readyz says 503"

@@ -86,6 +86,9 @@ PROBLEMS: Mapping[str, Problem] = {
         "You have as many fonts as PRESSWORK_MAX_FONTS_PER_USER says, or as large ones as"
         " PRESSWORK_MAX_FONTS_MB_PER_USER says.",
     ),
+    "too_many_endpoints": Problem(
+        409, "Too many endpoints", "You have as many webhook endpoints as PRESSWORK_MAX_ENDPOINTS_PER_USER says."
+    ),
     "production_needed": Problem(409, "Production needed", "The tag `production` can be moved, but not removed."),
     "not_ready": Problem(409, "Not ready", "The document has not ended yet: wait for it or poll it."),
     "document_failed": Problem(

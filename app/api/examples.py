@@ -120,9 +120,24 @@ EVENT: Example = {
     "worker": "host-4462-4faa19",
     "detail": None,
 }
+ENDPOINT: Example = {
+    "id": "01a2066a-4b1f-7d02-8c55-91be7714a0f3",
+    "user_id": USER_ID,
+    "url": "https://hooks.example.com/presswork",
+    "types": ["document.completed", "document.failed"],
+    "headers": {"X-Team": "billing"},
+    "description": "Billing's receiver",
+    "enabled": True,
+    "disabled_because": None,
+    "disabled_at": None,
+    "created_at": MOMENT,
+    "updated_at": MOMENT,
+    "version": 1,
+}
 DELIVERY: Example = {
     "id": "b4f4eb0c-3c6f-5f0e-9d51-6a4a1d3c5e10",
     "document_id": DOCUMENT_ID,
+    "endpoint_id": None,
     "run": 1,
     "type": "document.completed",
     "url": "https://example.com/hooks/presswork?...",

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
-from app.api import document_schemas, schemas, template_schemas, webhook_schemas
+from app.api import document_schemas, endpoint_schemas, schemas, template_schemas, webhook_schemas
 from app.api.document_schemas import ErrorShown
 from app.api.errors import DOCUMENT_FAILED, PROBLEM_JSON, PROBLEMS, problem_body
 from app.api.examples import DOCUMENT_ERROR, DOCUMENT_ID, PROBLEM, REQUEST_ID, shown
@@ -30,7 +30,7 @@ BINARY: Json = {"schema": {"type": "string", "format": "binary"}}
 #: The content of an answer that is a document.
 BYTES: Json = {own_type(made): BINARY for made in CONTENT_TYPES}
 SCHEMAS = "#/components/schemas/"
-SCHEMA_MODULES = (schemas, document_schemas, template_schemas, webhook_schemas)
+SCHEMA_MODULES = (schemas, document_schemas, template_schemas, endpoint_schemas, webhook_schemas)
 
 
 class ProblemFlaw(BaseModel):

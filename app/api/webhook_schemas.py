@@ -2,8 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field
 
 from app.api import examples
 from app.api.schemas import Body, Cursor, Limit
@@ -13,16 +12,10 @@ from contracts.ids import rfc3339
 DeliveryStatus = Literal["pending", "delivered", "dead"]
 
 
-def _no_endpoints(value: str) -> str:
-    raise PydanticCustomError("not_available", "Webhook endpoints are not available yet; filter by `document_id`.")
-
-
 class DeliveryQuery(Body):
     status: DeliveryStatus | None = None
     document_id: Annotated[str | None, Field(max_length=64)] = None
-    endpoint_id: Annotated[
-        Annotated[str, AfterValidator(_no_endpoints)] | None, Field(description="Not available yet: answers 422")
-    ] = None
+    endpoint_id: Annotated[str | None, Field(max_length=64)] = None
     limit: Limit = 50
     cursor: Cursor = None
 
@@ -48,7 +41,8 @@ class DeliveryView(BaseModel):
     model_config = examples.shown(examples.DELIVERY)
 
     id: str
-    document_id: str
+    document_id: str | None
+    endpoint_id: str | None
     run: int
     type: str
     url: str
@@ -69,7 +63,8 @@ def delivery_view(delivery: Delivery) -> dict[str, object]:
     """Show a delivery; its id is the `webhook-id` of every attempt."""
     return {
         "id": str(delivery.delivery_id),
-        "document_id": str(delivery.document_id),
+        "document_id": str(delivery.document_id) if delivery.run > 0 else None,
+        "endpoint_id": None if delivery.endpoint_id is None else str(delivery.endpoint_id),
         "run": delivery.run,
         "type": delivery.type,
         "url": delivery.url,

@@ -1,4 +1,4 @@
-"""Webhooks: the secret that signs them, the log of deliveries, sending one again. Endpoints are a later capability."""
+"""Webhooks: the secret that signs callbacks, the log of deliveries, sending one again."""
 
 from typing import Annotated
 from uuid import UUID
@@ -15,7 +15,8 @@ from app.api.users import services
 from app.repository.deliveries import DeliveryFilter
 from contracts.deliveries import Delivery
 from contracts.errors import Invalid, NotFound
-from contracts.ids import parse_id
+from contracts.ids import parse_id, rfc3339
+from contracts.users import UserRow
 
 router = APIRouter(tags=["webhooks"], route_class=GuardedRoute)
 DELIVERIES = "/v1/webhooks/deliveries"
@@ -25,8 +26,14 @@ DELIVERIES = "/v1/webhooks/deliveries"
 @allow(*EVERYONE)
 async def get_webhook_secret(request: Request, caller: Caller) -> Response:
     """Show the secret that signs the caller's webhooks (Standard Webhooks)."""
-    body = {"secret": services(request).users.webhook_secret(caller.user), "previous_valid_until": None}
-    return Response(to_json(body), headers={"Cache-Control": "no-store"}, media_type="application/json")
+    return _secret_shown(request, caller.user)
+
+
+@router.post("/v1/webhooks/secret/rotate", response_model=schemas.WebhookSecret, responses=errors())
+@allow("admin", "member")
+async def rotate_webhook_secret(request: Request, caller: Caller) -> Response:
+    """Replace the secret that signs the caller's webhooks; for 24 hours each call carries both signatures."""
+    return _secret_shown(request, await services(request).users.rotate_webhook_secret(caller.user.user_id))
 
 
 @router.get(DELIVERIES, response_model=shapes.DeliveryList, responses=listing("history_unavailable"))
@@ -36,14 +43,12 @@ async def list_deliveries(
 ) -> Response:
     """List deliveries, latest due first; one shows at most 1 s after it became due, and so does each attempt."""
     owner = None if caller.sees_all() else caller.user.user_id
-    filters = {"status": query.status, "document_id": query.document_id}
+    filters = {"status": query.status, "document_id": query.document_id, "endpoint_id": query.endpoint_id}
     pager = Pager.of(request.app.state.cursor_key, f"deliveries for {owner or 'all'}", filters)
     position = pager.position(query.cursor)
-    try:
-        document_id = None if query.document_id is None else parse_id(query.document_id, "document")
-    except NotFound:
-        raise Invalid.at("/document_id", "This is not an id (UUID).") from None
-    filter_ = DeliveryFilter(query.status, document_id, owner)
+    filter_ = DeliveryFilter(
+        query.status, _id("document_id", query.document_id), owner, _id("endpoint_id", query.endpoint_id)
+    )
     deliveries, following = await services(request).deliveries.page(filter_, position, query.limit)
     items: list[object] = [shapes.delivery_view(delivery) for delivery in deliveries]
     return list_response(request, items, pager.cursor(following))
@@ -66,6 +71,20 @@ async def get_delivery(request: Request, delivery_id: UUID, caller: Caller) -> R
 async def resend_delivery(request: Request, delivery_id: UUID, caller: Caller) -> Response:
     """Send a webhook again now, under the same `webhook-id`, also one that was delivered or given up."""
     return _shown(await services(request).deliveries.resend(caller, delivery_id), 202)
+
+
+def _id(name: str, value: str | None) -> UUID | None:
+    """Read an id that a list is narrowed to. Raises Invalid."""
+    try:
+        return None if value is None else parse_id(value, name.removesuffix("_id"))
+    except NotFound:
+        raise Invalid.at(f"/{name}", "This is not an id (UUID).") from None
+
+
+def _secret_shown(request: Request, user: UserRow) -> Response:
+    secret, previous_until = services(request).users.webhook_secret(user)
+    body = {"secret": secret, "previous_valid_until": rfc3339(previous_until)}
+    return Response(to_json(body), headers={"Cache-Control": "no-store"}, media_type="application/json")
 
 
 def _shown(delivery: Delivery, status: int) -> Response:

@@ -4,22 +4,26 @@ The log has a line for each attempt, and one (attempt 0) for becoming due; the n
 and is what the table `deliveries` keeps of it: pages are found there and read from the log.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import batched, groupby
+from typing import cast
 from uuid import UUID
 
-from backends.clickhouse import ClickHouse, Parameter, Row
+from backends.clickhouse import ClickHouse, Parameter, Row, array
+from backends.deliveries import EndedRun
 from backends.history import ID_CLOCK_SLACK_MS
 from contracts.cursors import Position
 from contracts.deliveries import Delivery, DeliveryAttempt
 from contracts.ids import id_ms, now_ms
 
-DeliveryPage = tuple[list[Delivery], Position | None]
+Found = list[Delivery]
+Runs = list[EndedRun]
+DeliveryPage = tuple[Found, Position | None]
 
 COLUMNS = (
-    "delivery_id, attempt, document_id, user_id, run, type, url, status, http_status, duration_ms, error, error_detail,"
-    " response_excerpt, next_attempt_at, at, created_at"
+    "delivery_id, attempt, document_id, user_id, run, type, endpoint_id, url, status, http_status, duration_ms, error,"
+    " error_detail, response_excerpt, next_attempt_at, at, created_at"
 )
 
 #: Most lists are of the last hours: what the newest day, then month, cannot fill is looked for in everything.
@@ -36,6 +40,32 @@ ORDER BY created_at DESC, delivery_id DESC, attempt
 
 ONE = f"SELECT {COLUMNS} FROM webhook_deliveries FINAL WHERE delivery_id = {{id:UUID}} ORDER BY attempt"
 
+DEAD = """
+SELECT created_at, delivery_id FROM deliveries FINAL
+WHERE endpoint_id = {endpoint:UUID} AND status = 'dead' AND created_at >= {since:Int64}
+ORDER BY created_at, delivery_id LIMIT {limit:UInt32}
+"""
+
+LINES = f"""
+SELECT {COLUMNS} FROM webhook_deliveries FINAL
+PREWHERE created_at BETWEEN {{earliest:Int64}} AND {{latest:Int64}} AND delivery_id IN {{ids:Array(UUID)}}
+ORDER BY created_at, delivery_id, attempt
+"""
+
+# A document is accepted before its run ends, but not longer ago than documents may wait and be retried.
+MISSING = """
+SELECT document_id, run, concat('document.', status) AS type FROM documents FINAL
+WHERE user_id = {user:UUID} AND completed_at >= {since:Int64} AND deleted = 0
+  AND concat('document.', status) IN {types:Array(String)}
+  AND (document_id, run) NOT IN (
+    SELECT document_id, run FROM webhook_deliveries WHERE endpoint_id = {endpoint:UUID}
+  )
+ORDER BY completed_at LIMIT {limit:UInt32}
+"""
+#: Everything of a user is looked through, and nobody does it often.
+RECOVER_S = 30.0
+STEP = 500
+
 
 @dataclass(frozen=True)
 class DeliveryFilter:
@@ -44,6 +74,7 @@ class DeliveryFilter:
     status: str | None = None
     document_id: UUID | None = None
     user_id: UUID | None = None
+    endpoint_id: UUID | None = None
 
 
 class DeliveryRepository:
@@ -71,6 +102,25 @@ class DeliveryRepository:
         page = deliveries[:limit]
         return page, (page[-1].created_at, page[-1].delivery_id) if len(deliveries) > limit else None
 
+    async def dead_since(self, endpoint_id: UUID, since: int, limit: int) -> Found:
+        """List the deliveries to an endpoint that became due since a moment and are dead, oldest first."""
+        parameters: dict[str, Parameter] = {"endpoint": str(endpoint_id), "since": since, "limit": limit}
+        rows = await self._clickhouse.rows(DEAD, parameters, timeout_s=RECOVER_S)
+        found: Found = []
+        for step in batched(rows, STEP):
+            ids = array(UUID(str(row["delivery_id"])) for row in step)
+            among = {"earliest": cast(int, step[0]["created_at"]), "latest": cast(int, step[-1]["created_at"])}
+            found += _deliveries(await self._clickhouse.rows(LINES, {**among, "ids": ids}, timeout_s=RECOVER_S))
+        return found
+
+    async def missing_since(
+        self, user_id: UUID, endpoint_id: UUID, types: Sequence[str], since: int, limit: int
+    ) -> Runs:
+        """List the runs of a user's documents that ended since a moment and were never due for an endpoint."""
+        parameters: dict[str, Parameter] = {"user": str(user_id), "endpoint": str(endpoint_id), "types": array(types)}
+        rows = await self._clickhouse.rows(MISSING, {**parameters, "since": since, "limit": limit}, timeout_s=RECOVER_S)
+        return [EndedRun(UUID(str(row["document_id"])), cast(int, row["run"]), str(row["type"])) for row in rows]
+
 
 def _windows(filter_: DeliveryFilter, position: Position | None) -> Iterator[int]:
     """Yield from when on to look, in epoch milliseconds: a document's webhooks are never older than the document.
@@ -80,7 +130,7 @@ def _windows(filter_: DeliveryFilter, position: Position | None) -> Iterator[int
     if filter_.document_id is not None:
         yield max(0, id_ms(filter_.document_id) - ID_CLOCK_SLACK_MS)
         return
-    if filter_.user_id is not None:
+    if filter_.user_id is not None or filter_.endpoint_id is not None:
         yield 0
         return
     newest = min(position[0], now_ms()) if position else now_ms()
@@ -92,7 +142,8 @@ def _windows(filter_: DeliveryFilter, position: Position | None) -> Iterator[int
 def _conditions(filter_: DeliveryFilter, position: Position | None) -> tuple[list[str], dict[str, Parameter]]:
     """Write the filter and the place to go on from as conditions; every value travels as a parameter."""
     conditions, parameters = ["created_at >= {earliest:Int64}"], dict[str, Parameter]()
-    for name, value in (("document_id", filter_.document_id), ("user_id", filter_.user_id)):
+    for name in ("document_id", "user_id", "endpoint_id"):
+        value = getattr(filter_, name)
         if value is not None:
             conditions.append(f"{name} = {{{name}:UUID}}")
             parameters[name] = str(value)

@@ -6,6 +6,7 @@ from app.services.assets import AssetService
 from app.services.auth import Authenticator
 from app.services.deliveries import DeliveryService
 from app.services.documents import DocumentService
+from app.services.endpoints import EndpointService
 from app.services.fonts import FontService
 from app.services.renders import RenderService
 from app.services.template_changes import TemplateChanges
@@ -21,6 +22,7 @@ class Services:
     templates: TemplateService
     template_changes: TemplateChanges
     deliveries: DeliveryService
+    endpoints: EndpointService
     assets: AssetService
     fonts: FontService
     renders: RenderService

@@ -5,7 +5,7 @@ Redis may forget.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
@@ -42,7 +42,7 @@ class Bootstrap:
         migrate: Callable[[], Awaitable[object]],
         admin_key: str,
         require_safe_redis: Callable[[], Awaitable[None]],
-        bring_templates_back: Callable[[], Awaitable[int]],
+        bring_back: Callable[[], Awaitable[Mapping[str, int]]],
     ) -> None:
         self._accounts = accounts
         self._users = users
@@ -50,7 +50,7 @@ class Bootstrap:
         self._migrate = migrate
         self._admin_key = admin_key
         self._require_safe_redis = require_safe_redis
-        self._bring_templates_back = bring_templates_back
+        self._bring_back = bring_back
         self._redis_judged = False
         self.unsafe_redis = False
         self.prepared = asyncio.Event()
@@ -105,9 +105,9 @@ class Bootstrap:
             self._redis_judged, self.unsafe_redis = True, False
         if not await self._accounts.populated():
             await self._tables()
-            users, templates = await self._history.users(), await self._bring_templates_back()
+            users, others = await self._history.users(), await self._bring_back()
             await self._accounts.populate(users, await self._history.keys())
-            log.info("accounts.populated", users=sum(not row.deleted for row in users), templates=templates)
+            log.info("accounts.populated", users=sum(not row.deleted for row in users), **others)
         await self._ensure_admin()
 
     async def _tables(self) -> None:

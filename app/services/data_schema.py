@@ -27,8 +27,8 @@ SEARCHED = 10_000
 MOST_CHECKS, MOST_STATES, MOST_COPIED = 50_000_000, 100_000_000, 100_000_000
 #: Compiled schemas that are kept.
 KEPT = 256
-#: What takes ten milliseconds at the very most: a text that is compiled, checks of all values together, states of patterns for all
-#: characters; and checks whose failures are put into words, up to 24 µs each where a schema branches.
+#: What takes ten milliseconds at the very most: a text that is compiled, checks of all values together, states of
+#: patterns for all characters; and checks whose failures are put into words, up to 24 µs each where a schema branches.
 QUICK_SCHEMA, QUICK_CHECKS, QUICK_STATES, QUICK_WORDS = 16 * 1024, 1_000_000, 1_000_000, 2_000
 
 

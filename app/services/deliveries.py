@@ -32,7 +32,7 @@ class DeliveryService:
     async def get(self, caller: Principal, delivery_id: UUID) -> Delivery:
         """Read a delivery as it stands at this moment. Raises NotFound."""
         delivery = await self._known(caller, delivery_id)
-        live = await self._live.live(delivery.document_id, delivery.run)
+        live = await self._live.live(delivery.member)
         return delivery if live is None else replace(delivery, **vars(live))
 
     async def resend(self, caller: Principal, delivery_id: UUID) -> Delivery:

@@ -13,6 +13,7 @@ from contracts.api_keys import generate_key, shown_prefix
 from contracts.cursors import Position
 from contracts.errors import Forbidden, HistoryUnavailable, NotFound, VersionMismatch
 from contracts.ids import new_id, now_ms
+from contracts.secret_ring import SecretRing
 from contracts.secrets import SecretBox
 from contracts.users import KeyRow, Role, Scope, UserRow, UserStatus
 from contracts.webhooks import new_secret
@@ -26,11 +27,21 @@ CONFLICT_TRIES = 50
 
 
 class UserService:
-    def __init__(self, accounts: Accounts, repository: UserRepository, auth: Authenticator, box: SecretBox) -> None:
+    """`overlap_ms`: how long a webhook secret signs on after it was replaced."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        repository: UserRepository,
+        auth: Authenticator,
+        box: SecretBox,
+        overlap_ms: int = 24 * 3600 * 1000,
+    ) -> None:
         self._accounts = accounts
         self._repository = repository
         self._auth = auth
         self._box = box
+        self._overlap_ms = overlap_ms
 
     async def create(
         self,
@@ -163,9 +174,24 @@ class UserService:
                 return
         raise NotFound("key")
 
-    def webhook_secret(self, user: UserRow) -> str:
-        """Open the secret with which this user's webhooks are signed."""
-        return self._box.open(user.webhook_secret)
+    def webhook_secret(self, user: UserRow) -> tuple[str, int | None]:
+        """Open the secret that signs this user's webhooks; with it, until when one that it replaced signs too."""
+        ring = SecretRing.parse(user.webhook_secret)
+        return self._box.open(ring.current), ring.previous_until(now_ms())
+
+    async def rotate_webhook_secret(self, user_id: UUID) -> UserRow:
+        """Replace the user's webhook secret; for a while both sign. Raises NotFound."""
+        secret = self._box.seal(new_secret())
+        for _ in range(CONFLICT_TRIES):
+            row = await self._accounts.user(user_id)
+            ring = SecretRing.parse(row.webhook_secret).rotated(secret, now_ms(), self._overlap_ms)
+            try:
+                changed = _changed(row, {"webhook_secret": str(ring)})
+                await self._put(changed, "user.webhook_secret_rotated", user_id)
+                return changed
+            except VersionMismatch:
+                continue
+        raise VersionMismatch("Too many are changing this user at once.")
 
     async def _put(self, row: UserRow, event: str, actor_id: UUID | None) -> None:
         await self._accounts.put_user(row, event, actor_id)

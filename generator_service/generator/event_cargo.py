@@ -14,6 +14,7 @@ TABLES = {
     b"u": "user_events",
     b"k": "key_events",
     b"t": "template_events",
+    b"h": "endpoint_events",
     b"w": "webhook_deliveries",
 }
 DOCUMENT = b"d"

@@ -17,7 +17,8 @@ from backends.accounts import Accounts
 from backends.asks import Asks
 from backends.blobs import FileBlobStore
 from backends.clickhouse import ClickHouse
-from backends.deliveries import Deliveries
+from backends.deliveries import Circuit, Deliveries
+from backends.endpoints import EndpointStore
 from backends.queue import DocumentQueue
 from backends.redis import connect_redis
 from backends.redis_safety import RedisRefused, UnsafeRedis, require_safe_redis
@@ -34,7 +35,7 @@ from contracts.views import Links
 from generator.admin.panel import attach
 from generator.bundles import Bundles, register
 from generator.delivery import DEFAULT_SCHEDULE, Attempter, Deliverer, Dialer, Schedule
-from generator.delivery.loop import DeliverLimits
+from generator.delivery.loop import DeliverLimits, disable_endpoint
 from generator.gauges import QueueGauges
 from generator.guests import GuestPool
 from generator.loops import Loop, Loops
@@ -92,7 +93,8 @@ class Generator:
         self.guests = GuestPool(self.pool, self.turnstile)
         self.worker = self._worker()
         self.workbench = self._workbench()
-        self.deliveries = Deliveries(self.scripts)
+        self.deliveries = Deliveries(self.scripts, circuit=circuit_of(settings))
+        self.dialer = Dialer(AllowList.parse(settings.webhook_allow_cidrs, settings.webhook_allow_hosts))
         self.deliverer = self._deliverer()
         self.shipper = self._shipper()
         self.shutdown = Shutdown()
@@ -113,12 +115,17 @@ class Generator:
     def _deliverer(self) -> Deliverer:
         settings = self.settings
         links = Links(settings.public_url.rstrip("/"), UrlSigner(settings.secret_key), settings.url_ttl_s)
-        data = DeliveryData(self.queue, self.history, self.accounts, links)
-        dialer = Dialer(AllowList.parse(settings.webhook_allow_cidrs, settings.webhook_allow_hosts))
+        box, endpoints = SecretBox(settings.secret_key), EndpointStore(self.scripts)
+        data = DeliveryData(self.queue, self.history, self.accounts, endpoints, links, box.open)
         schedule = Schedule.parse(settings.webhook_schedule or DEFAULT_SCHEDULE)
-        attempter = Attempter(dialer, data, data, SecretBox(settings.secret_key).open, schedule)
-        limits = DeliverLimits(concurrency=settings.webhook_concurrency, drain_s=settings.drain_s)
-        return Deliverer(self.deliveries, attempter, limits)
+        attempter = Attempter(self.dialer, data, data, box.open, schedule)
+        limits = DeliverLimits(
+            concurrency=settings.webhook_concurrency,
+            per_receiver=settings.webhook_per_receiver,
+            drain_s=settings.drain_s,
+            failing_days=settings.webhook_failing_days,
+        )
+        return Deliverer(self.deliveries, attempter, limits, partial(disable_endpoint, endpoints))
 
     def _shipper(self) -> Shipper:
         lease = RoleLease(self.redis, self.scripts.prefix, role="shipper", holder=self.name)
@@ -205,9 +212,21 @@ class Generator:
         await self.running.cancel()
 
     async def close(self) -> None:
+        self.dialer.close()
         await self.pool.close()
         await self.redis.aclose()
         await self.clickhouse.close()
+
+
+def circuit_of(settings: GeneratorSettings) -> Circuit:
+    """Translate settings into when a receiver is left alone."""
+    return Circuit(
+        requests=settings.webhook_circuit_calls,
+        per_cent=settings.webhook_circuit_percent,
+        open_ms=int(settings.webhook_circuit_s * 1000),
+        longest_ms=int(settings.webhook_circuit_max_s * 1000),
+        per_s=settings.webhook_rate,
+    )
 
 
 def sandbox_limits(settings: GeneratorSettings) -> SandboxLimits:

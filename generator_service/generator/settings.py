@@ -24,6 +24,15 @@ class GeneratorSettings(SharedSettings):
     retry_delay_s: float = Field(1, ge=0, description="Wait before a failed attempt is repeated; doubles each time")
     webhook_schedule: str = Field("", description="Seconds between webhook attempts, by comma; empty: the standard ten")
     webhook_concurrency: int = Field(64, ge=1, description="Webhooks under way at once")
+    webhook_per_receiver: int = Field(8, ge=1, description="Webhooks under way at once to one receiver")
+    webhook_rate: int = Field(0, ge=0, description="Webhooks to one receiver in a second; 0: any number")
+    webhook_circuit_calls: int = Field(10, ge=1, description="Calls in five minutes before a receiver is judged")
+    webhook_circuit_percent: int = Field(70, ge=1, le=100, description="Failures that open a receiver's circuit")
+    webhook_circuit_s: float = Field(
+        30, gt=0, description="How long a circuit is open at first, twice as long each time"
+    )
+    webhook_circuit_max_s: float = Field(900, gt=0, description="How long a circuit is open at most")
+    webhook_failing_days: float = Field(5, gt=0, description="An endpoint that only failed for so long is disabled")
     api_url: str = Field("http://127.0.0.1:8000", description="Where the panel reaches the User API")
     trusted_proxies: str = Field(
         "",

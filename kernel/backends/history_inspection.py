@@ -11,7 +11,7 @@ from uuid import UUID
 from backends.clickhouse import ClickHouse, Parameter, Row, array
 from backends.event_line import document_event
 from backends.history import DOCUMENT_COLUMNS, document_row, window
-from contracts.deliveries import Delivery, DeliveryAttempt
+from contracts.deliveries import Delivery, DeliveryAttempt, member_of
 from contracts.documents import FETCH_MS, DocumentRow
 from contracts.errors import HistoryUnavailable
 
@@ -58,13 +58,15 @@ WHERE status = 'pending' ORDER BY created_at, delivery_id LIMIT {PAGE}
 """
 
 NAMES = """
-SELECT created_at, delivery_id, any(document_id) AS document, any(run) AS number FROM webhook_deliveries
+SELECT created_at, delivery_id, any(document_id) AS document, any(run) AS number,
+  any(endpoint_id) AS endpoint FROM webhook_deliveries
 PREWHERE created_at BETWEEN {earliest:Int64} AND {latest:Int64} AND delivery_id IN {ids:Array(UUID)}
 GROUP BY created_at, delivery_id
 """
 
 LINES = """
-SELECT delivery_id, attempt, document_id, user_id, run, type, url, status, next_attempt_at, at, created_at
+SELECT delivery_id, attempt, document_id, user_id, run, type, endpoint_id, url, status, next_attempt_at, at,
+  created_at
 FROM webhook_deliveries FINAL
 PREWHERE created_at BETWEEN {earliest:Int64} AND {latest:Int64} AND delivery_id IN {ids:Array(UUID)}
 ORDER BY created_at, delivery_id, attempt
@@ -137,11 +139,11 @@ class HistoryInspection:
         return found
 
     async def pending_deliveries(self) -> AsyncIterator[dict[str, DeliveryKey]]:
-        """Go through the deliveries that are neither delivered nor dead, oldest first, by `<document>:<run>`."""
+        """Go through the deliveries that are neither delivered nor dead, oldest first, by their names in Redis."""
         async for page in self._pages(PENDING, "delivery_id"):
             for step in batched(page, IDS):
                 rows = await self._clickhouse.rows(NAMES, _among([_key(row) for row in step]), timeout_s=TIMEOUT_S)
-                yield {f"{row['document']}:{row['number']}": _key(row) for row in rows}
+                yield {_member(row): _key(row) for row in rows}
 
     async def deliveries(self, keys: Collection[DeliveryKey]) -> list[Delivery]:
         """Read deliveries (at most 1,000) from the log of their attempts."""
@@ -170,6 +172,11 @@ class HistoryInspection:
 
 def _key(row: Row) -> DeliveryKey:
     return DeliveryKey(cast(int, row["created_at"]), UUID(str(row["delivery_id"])))
+
+
+def _member(row: Row) -> str:
+    endpoint = UUID(str(row["endpoint"])) if row["endpoint"] else None
+    return member_of(UUID(str(row["document"])), cast(int, row["number"]), endpoint)
 
 
 def _among(keys: Collection[DeliveryKey]) -> dict[str, Parameter]:

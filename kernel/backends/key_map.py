@@ -57,6 +57,12 @@ KEY_MAP: dict[str, Lifetime] = {
     "owned-templates": Lifetime.PERMANENT,
     "user-templates:*": Lifetime.EMPTIES,
     "shared-templates": Lifetime.EMPTIES,
+    "endpoint:*": Lifetime.PERMANENT,
+    "endpoints": Lifetime.EMPTIES,
+    "endpoints-of:*": Lifetime.EMPTIES,
+    "user-endpoints:*": Lifetime.EMPTIES,
+    "receiver:*": Lifetime.EXPIRES,
+    "shut": Lifetime.EMPTIES,
     "populated": Lifetime.PERMANENT,
 }
 

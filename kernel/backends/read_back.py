@@ -58,6 +58,7 @@ LOGS = {
     "user_events": Log(("created_at", "user_id", "version"), view="users_from_events", target="users"),
     "key_events": Log(("created_at", "key_id", "version"), view="api_keys_from_events", target="api_keys"),
     "template_events": Log(("created_at", "template_id", "version"), view="templates_from_events", target="templates"),
+    "endpoint_events": Log(("created_at", "endpoint_id", "version"), view="endpoints_from_events", target="endpoints"),
     "webhook_deliveries": Log(
         ("created_at", "delivery_id", "attempt"), view="deliveries_from_attempts", target="deliveries"
     ),

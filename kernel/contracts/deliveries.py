@@ -13,9 +13,14 @@ WebhookType = str
 COMPLETED, FAILED, CANCELLED = "document.completed", "document.failed", "document.cancelled"
 
 
-def webhook_id(document_id: UUID, run: int, type_: WebhookType) -> UUID:
-    """Return the `webhook-id` of a run: UUIDv5(document, run, type), the same for every attempt and process."""
-    return uuid5(document_id, f"{run}:{type_}")
+def webhook_id(document_id: UUID, run: int, type_: WebhookType, endpoint_id: UUID | None = None) -> UUID:
+    """Return the `webhook-id` of a run: UUIDv5(document, run, type, endpoint), the same for every attempt."""
+    return uuid5(document_id, f"{run}:{type_}" + (f":{endpoint_id}" if endpoint_id else ""))
+
+
+def member_of(document_id: UUID, run: int, endpoint_id: UUID | None = None) -> str:
+    """Name a delivery as Redis does: `document:run`, and for an endpoint `document:run:endpoint`."""
+    return f"{document_id}:{run}" + (f":{endpoint_id}" if endpoint_id else "")
 
 
 def shown_url(callback: str) -> str:
@@ -30,9 +35,12 @@ class DeliveryAttempt(BaseModel, frozen=True):
     """A line of the event stream: one attempt to deliver. Times are epoch milliseconds, durations milliseconds.
 
     Attempt 0 is none: it says that the delivery became due, when its run ended or because somebody sent it again.
-    `status` is the delivery's after this attempt: pending (another will follow), delivered or dead.
+    `status` is the delivery's after this attempt: pending (another will follow), delivered or dead. What is about no
+    document (a ping, say) has the message's own id in the place of the document's, and run 0. `endpoint_id`: the
+    endpoint that is called; None for a callback.
     `error` is a class: dns, blocked, connect, tls, timeout, protocol, status, gone (there is nothing to tell any more),
-    internal (the call could not be built); empty on success. `url` comes without its query, which may hold secrets.
+    internal (the call could not be built), disabled (the endpoint is, or was deleted); empty on success.
+    `url` comes without its query, which may hold secrets.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -43,6 +51,7 @@ class DeliveryAttempt(BaseModel, frozen=True):
     user_id: UUID
     run: int
     type: WebhookType
+    endpoint_id: UUID | None = None
     url: str
     status: str
     http_status: int | None = None
@@ -64,11 +73,16 @@ class Delivery:
     user_id: UUID
     run: int
     type: WebhookType
+    endpoint_id: UUID | None
     url: str
     status: str
     next_attempt_at: int | None
     created_at: int
     attempts: tuple[DeliveryAttempt, ...]
+
+    @property
+    def member(self) -> str:
+        return member_of(self.document_id, self.run, self.endpoint_id)
 
     @classmethod
     def of(cls, lines: Sequence[DeliveryAttempt]) -> "Delivery":
@@ -81,6 +95,7 @@ class Delivery:
             user_id=last.user_id,
             run=last.run,
             type=last.type,
+            endpoint_id=last.endpoint_id,
             url=last.url,
             status=last.status,
             next_attempt_at=last.next_attempt_at,

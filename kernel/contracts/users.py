@@ -11,7 +11,10 @@ Scope = Literal["all"]
 
 
 class UserRow(BaseModel, frozen=True):
-    """A user. `version` counts from 1 with each change; `secrets` are encrypted; times are epoch milliseconds."""
+    """A user. `version` counts from 1 with each change; times are epoch milliseconds.
+
+    `webhook_secret`: sealed, with those it has replaced (contracts.secret_ring.SecretRing).
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -30,7 +33,9 @@ class UserRow(BaseModel, frozen=True):
 
 
 class UserEvent(UserRow, frozen=True):
-    """A line of the event stream: the user after the change. `event`: user.created, user.updated, user.deleted."""
+    """A line of the event stream: the user after the change. `event`: user.created, user.updated, user.deleted,
+    user.webhook_secret_rotated.
+    """
 
     event: str
     at: int

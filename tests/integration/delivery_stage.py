@@ -1,19 +1,25 @@
 """What the tests of the delivery loop share: payloads of live documents, a secret, a dialer that answers as told."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from uuid import UUID
 
+from backends.accounts import Accounts
+from backends.deliveries import LeasedDelivery
+from backends.endpoints import EndpointStore
 from backends.queue import DocumentQueue
-from contracts.deliveries import DeliveryAttempt
+from contracts.deliveries import DeliveryAttempt, shown_url
 from contracts.errors import NotFound
 from contracts.ids import now_ms
+from contracts.jobs import Callback
 from contracts.secrets import SecretBox, UrlSigner
 from contracts.targets import AllowList
 from contracts.views import Links, document_view
-from generator.delivery import Attempter, Dialer, DialLimits, Schedule
+from generator.delivery import Attempter, Dialer, DialLimits, Receiver, Schedule
 from generator.delivery.dial import Answer
-from generator.payloads import end_of_run
+from generator.payloads import DeliveryData, end_of_run
+from generator.repository import HistoryRepository
+from tests.integration.conftest import SECRET_KEY, Api
 from tests.integration.delivery_zoo import SECRET, USER, Broker
 
 BOX = SecretBox("s" * 32)
@@ -28,7 +34,7 @@ class LivePayloads:
     def __init__(self, queue: DocumentQueue) -> None:
         self._queue = queue
 
-    async def document_payload(self, document_id: UUID, run: int) -> Mapping[str, object]:
+    async def document_payload(self, document_id: UUID, run: int, known: str = "") -> Mapping[str, object]:
         row = end_of_run(await self._queue.live_events(document_id), run)
         if row is None:
             raise NotFound("document")
@@ -36,13 +42,14 @@ class LivePayloads:
 
 
 class OneSecret:
-    """A user whose secret is known; nobody else exists."""
+    """Callbacks of a user whose secret is known; nobody else exists."""
 
-    async def webhook_secrets(self, user_id: UUID) -> Sequence[str]:
+    async def receiver(self, leased: LeasedDelivery) -> Receiver:
         await asyncio.sleep(0)
-        if user_id != USER:
+        if leased.user_id != USER:
             raise NotFound("user")
-        return [BOX.seal(SECRET)]
+        callback = Callback.model_validate_json(leased.callback)
+        return Receiver(callback.url, callback.headers, [BOX.seal(SECRET)], shown_url(leased.callback))
 
 
 class Answering:
@@ -73,3 +80,11 @@ async def settled(pw: Broker, document_id: UUID, status: str) -> bool:
 
 async def attempts(pw: Broker) -> list[DeliveryAttempt]:
     return [DeliveryAttempt.model_validate_json(line) for line in await pw.attempts()]
+
+
+def delivery_data(api: Api) -> DeliveryData:
+    """What the generator reads of the stores that an API writes to."""
+    history, accounts = HistoryRepository(api.clickhouse), Accounts(api.scripts)
+    return DeliveryData(
+        api.queue, history, accounts, EndpointStore(api.scripts), api.app.state.links, SecretBox(SECRET_KEY).open
+    )

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -21,6 +21,7 @@ from contracts.documents import Result
 from contracts.errors import DocumentError
 from contracts.ids import new_id, now_ms
 from contracts.jobs import Callback, GenerationJob, PinnedTemplate
+from generator.delivery.connections import Connections
 from tests.integration.history_servers import Server
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter, "Call"], Awaitable[None]]
@@ -153,6 +154,23 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, int]]:
 
     monkeypatch.setattr(asyncio.selector_events.BaseSelectorEventLoop, "sock_connect", spy)
     return seen
+
+
+@pytest.fixture
+async def hung_up(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Close what every dialer has kept open for its next call."""
+    made: list[Connections] = []
+    real = Connections.__init__
+
+    def remembering(connections: Connections, *given: Any) -> None:
+        made.append(connections)
+        real(connections, *given)
+
+    monkeypatch.setattr(Connections, "__init__", remembering)
+    yield
+    for connections in made:
+        connections.close()
+    await asyncio.sleep(0)
 
 
 async def wait_until(condition: Callable[[], bool | Awaitable[bool]], *, within_s: float = 20) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import gzip
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,9 +16,21 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from contracts.targets import AllowList
 from generator.delivery.dial import Answer, Dialer, DialLimits
-from tests.integration.delivery_zoo import Behaviour, answers, dialled, drips, receiving, reset, says, silence
+from tests.integration.delivery_zoo import (
+    Behaviour,
+    Call,
+    answers,
+    dialled,
+    drips,
+    hung_up,
+    receiving,
+    reset,
+    says,
+    silence,
+)
 
-__all__ = ["dialled"]
+__all__ = ["dialled", "hung_up"]
+pytestmark = pytest.mark.usefixtures("hung_up")
 
 LOOPBACK = AllowList.parse(cidrs="127.0.0.1/32")
 QUICK = DialLimits(connect_s=1, total_s=0.6, body_s=0.2)
@@ -56,11 +70,11 @@ async def call(behaviour: Behaviour, limits: DialLimits = QUICK) -> Answer:
         pytest.param(answers(500), 500, "status", id="500"),
         pytest.param(silence, None, "timeout", id="accepts, then silent"),
         pytest.param(drips(OK, b"X: y\r\n"), None, "timeout", id="headers one by one"),
-        pytest.param(drips(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), None, "timeout", id="100-continue without end"),
+        pytest.param(drips(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), None, "protocol", id="100-continue without end"),
         pytest.param(drips(OK + b"\r\n", b"x"), 200, "", id="body byte by byte"),
         pytest.param(drips(OK + b"\r\n", b"x" * 65536, every_s=0), 200, "", id="body without end"),
         pytest.param(says(OK + b"Content-Length: 10000000000\r\n\r\nx"), 200, "", id="body cut off"),
-        pytest.param(says(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), None, "protocol", id="bad chunk size"),
+        pytest.param(says(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), 200, "", id="bad chunk size"),
         pytest.param(reset, None, "connect", id="reset"),
         pytest.param(says(b""), None, "connect", id="hangs up without a word"),
         pytest.param(says(b"SSH-2.0-OpenSSH_9.6\r\n"), None, "protocol", id="not HTTP"),
@@ -245,3 +259,89 @@ async def test_tls_is_verified_for_the_name_in_the_url(tmp_path: Path, trusted: 
     finally:
         server.close()
     assert answer.error == error and len(calls) == (0 if error else 1)
+
+
+class Staying:
+    """A receiver that answers call after call over each connection; `gone_after` calls it hangs up without a word."""
+
+    def __init__(self, gone_after: int = 1000) -> None:
+        self.connections = 0
+        self.calls = 0
+        self.gone_after = gone_after
+        self.open: set[asyncio.StreamWriter] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.open.add(writer)
+        here = 0
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while here < self.gone_after:
+                await reader.readuntil(b"{}")
+                here += 1
+                self.calls += 1
+                writer.write(OK + b"Content-Length: 2\r\n\r\nok")
+                await writer.drain()
+            await reader.readuntil(b"{}")
+        writer.close()
+
+
+@asynccontextmanager
+async def staying(**how: int) -> AsyncIterator[tuple[Staying, str]]:
+    receiver = Staying(**how)
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
+    try:
+        yield receiver, f"http://hooks.example:{server.sockets[0].getsockname()[1]}/"
+    finally:
+        server.close()
+        for writer in receiver.open:
+            writer.transport.abort()
+        await asyncio.sleep(0.01)
+
+
+async def test_a_connection_is_used_again_but_each_call_is_judged(dialled: set[tuple[str, int]]) -> None:
+    lookup = looks_up("127.0.0.1")
+    dialer = Dialer(LOOPBACK, QUICK, lookup=lookup)
+    async with staying() as (receiver, url):
+        for _ in range(3):
+            assert (await dialer.post(url, {}, b"{}")).http_status == 200
+        assert (receiver.connections, receiver.calls, lookup.asked) == (1, 3, 3)
+        lookup.addresses = ["10.0.0.1"]
+        assert (await dialer.post(url, {}, b"{}")).error == "blocked"
+        assert receiver.calls == 3 and len(dialled) == 1
+        dialer.close()
+
+
+async def test_a_connection_to_an_address_that_the_name_has_left_is_not_used() -> None:
+    allow, lookup = AllowList.parse(cidrs="127.0.0.1/32,::1/128"), looks_up("127.0.0.1")
+    dialer = Dialer(allow, QUICK, lookup=lookup)
+    async with staying() as (receiver, url):
+        assert (await dialer.post(url, {}, b"{}")).http_status == 200
+        lookup.addresses = ["::1"]
+        assert (await dialer.post(url, {}, b"{}")).error == "connect"
+        assert (receiver.connections, receiver.calls) == (1, 1)
+
+
+async def test_a_receiver_that_hung_up_meanwhile_is_called_over_a_new_connection() -> None:
+    dialer = Dialer(LOOPBACK, QUICK, lookup=looks_up("127.0.0.1"))
+    async with staying(gone_after=1) as (receiver, url):
+        answers_ = [await dialer.post(url, {}, b"{}") for _ in range(3)]
+        assert [answer.http_status for answer in answers_] == [200, 200, 200]
+        assert (receiver.connections, receiver.calls) == (3, 3)
+
+
+async def test_what_a_receiver_says_unasked_ends_its_connection() -> None:
+    async def talkative(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, call: Call) -> None:
+        writer.write(OK + b"Content-Length: 2\r\n\r\nokHTTP/1.1 500 Smuggled\r\nContent-Length: 0\r\n\r\n")
+        await reader.read()
+
+    async with receiving(talkative) as receiver:
+        dialer = Dialer(LOOPBACK, QUICK)
+        seen = [(await dialer.post(receiver.url, {}, b"{}")).http_status for _ in range(2)]
+        assert seen == [200, 200] and len(receiver.calls) == 2
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\x00", "caf\xe9"])
+async def test_a_header_that_would_forge_another_is_not_sent(value: str) -> None:
+    async with receiving(answers(200)) as receiver:
+        answer = await Dialer(LOOPBACK, QUICK).post(receiver.url, {"X-Team": value}, b"{}")
+        assert answer.error == "blocked" and receiver.calls == []

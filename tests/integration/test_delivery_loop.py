@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from standardwebhooks import Webhook
 
-from backends.deliveries import Deliveries, LeasedDelivery
+from backends.deliveries import Deliveries, LeasedDelivery, Report, Sign
 from contracts.deliveries import COMPLETED, DeliveryAttempt, webhook_id
 from contracts.errors import QueueUnavailable
 from contracts.targets import AllowList
@@ -191,11 +191,11 @@ class Restless(Deliveries):
 
     away = 2
 
-    async def record(self, leased: LeasedDelivery, attempt: DeliveryAttempt):  # type: ignore[no-untyped-def]
+    async def record_all(self, made: Sequence[tuple[LeasedDelivery, DeliveryAttempt, Sign]]) -> list[Report]:
         if self.away:
             self.away -= 1
             raise QueueUnavailable()
-        return await super().record(leased, attempt)
+        return await super().record_all(made)
 
 
 async def test_an_outcome_is_recorded_once_the_queue_is_back(pw: Broker) -> None:

@@ -7,6 +7,9 @@ from typing import cast
 import pytest
 from structlog.testing import capture_logs
 
+from backends.deliveries import LeasedDelivery, Sign
+from contracts.deliveries import DeliveryAttempt
+from contracts.documents import DocumentRow, Status
 from contracts.secrets import SecretBox
 from generator.delivery import Attempter, Schedule
 from generator.delivery.dial import Answer
@@ -54,7 +57,7 @@ async def test_a_dead_sender_is_replaced_after_its_lease_and_its_late_report_is_
 
 async def test_a_repeated_claim_or_record_changes_nothing(pw: Broker) -> None:
     document_id = await pw.completed("https://hooks.example/")
-    arguments = ("", 8, 60_000, 8, "same-request")
+    arguments = ("", 8, 60_000, 8, 0, "same-request")
     first = await pw.scripts.run("deliver_claim", *arguments)
     await pw.completed("https://hooks.example/")
     again = await pw.scripts.run("deliver_claim", *arguments)
@@ -63,8 +66,8 @@ async def test_a_repeated_claim_or_record_changes_nothing(pw: Broker) -> None:
     key = f"{pw.scripts.prefix}delivery:{document_id}:1"
     assert await pw.redis.hget(key, "token") == "1"
     for _ in range(2):
-        line = ("", "", 1000, '{"n":1}')
-        assert await pw.scripts.run("deliver_record", f"{document_id}:1", 1, "delivered", *line) == "ok"
+        record = (1000, "", 10, 70, 1000, 1000, f"{document_id}:1", 1, "delivered", "", "", '{"n":1}')
+        assert await pw.scripts.run("deliver_record", *record) == [["ok", "0", "0"]]
     assert await pw.redis.hget(key, "attempts") == "1" and await pw.attempts() == ['{"n":1}']
 
 
@@ -95,6 +98,7 @@ async def test_an_older_runs_delivery_leaves_the_newer_runs_row_alone(pw: Broker
     clock = await clock_of(pw)
     deliveries, sender = pw.deliveries(clock), attempter(pw, Answering(Answer(200)))
     document_id = await pw.completed("https://hooks.example/")
+    clock.now += 60_000  # it may have become due after the clock was read
     (old,) = (await deliveries.claim(8, room=8, loads={})).items
     job = await pw.queue.job(document_id)
     assert job
@@ -104,6 +108,34 @@ async def test_an_older_runs_delivery_leaves_the_newer_runs_row_alone(pw: Broker
     row = await pw.queue.live(document_id)
     assert row and (row.run, row.event, row.delivery.status) == (2, "retried", "none")
     assert [one.run for one in await attempts(pw)] == [1]
+
+
+async def test_a_claim_brings_the_row_with_which_the_run_ended(pw: Broker) -> None:
+    document_id = await pw.completed("https://hooks.example/")
+    job = await pw.queue.job(document_id)
+    assert job
+    await pw.queue.retry(job, "again")
+    (leased,) = (await pw.deliveries().claim(8, room=8, loads={})).items
+    row = DocumentRow.model_validate_json(leased.row)
+    assert (row.document_id, row.run, row.event, row.status) == (document_id, 1, "completed", Status.COMPLETED)
+    ended = f"e{row.seq}"
+    await pw.deliveries().release([leased])
+    await pw.redis.hdel(f"{pw.scripts.prefix}doc:{document_id}", ended)
+    (leased,) = (await pw.deliveries().claim(8, room=8, loads={})).items
+    assert leased.row == ""
+
+
+async def test_outcomes_of_several_deliveries_are_recorded_in_one_step_each_by_itself(pw: Broker) -> None:
+    deliveries, sender = pw.deliveries(), attempter(pw, Answering(Answer(200)))
+    for _ in range(3):
+        await pw.completed("https://hooks.example/")
+    first, second, third = (await deliveries.claim(8, room=8, loads={})).items
+    await deliveries.release([second])
+    made: list[tuple[LeasedDelivery, DeliveryAttempt, Sign]] = [
+        (one, await sender.make(one), "ok") for one in (first, second, third)
+    ]
+    assert [report.outcome for report in await deliveries.record_all(made)] == ["ok", "stale", "ok"]
+    assert [one.document_id for one in await attempts(pw)] == [first.document_id, third.document_id]
 
 
 async def test_a_document_that_is_gone_ends_its_delivery(pw: Broker) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from backends.deliveries import KEEP_MS, Deliveries, LeasedDelivery
-from contracts.deliveries import COMPLETED, FAILED, Delivery, DeliveryAttempt, webhook_id
+from contracts.deliveries import COMPLETED, FAILED, Delivery, DeliveryAttempt, member_of, webhook_id
 from contracts.ids import new_id
 from contracts.jobs import Callback
 from tests.integration.attempts import attempt_of
@@ -178,7 +178,7 @@ async def test_what_redis_forgot_is_made_again_from_what_is_known(pw: Broker) ->
     await attempted(deliveries, "dead")
     delivery = await known(pw)
     await pw.redis.delete(member_key(pw, document_id), f"{pw.scripts.prefix}doc:{document_id}")
-    assert await deliveries.live(document_id, 1) is None
+    assert await deliveries.live(member_of(document_id, 1)) is None
     assert await deliveries.resend(delivery, "", "r1") == "unknown"
     assert not await pw.redis.exists(member_key(pw, document_id))
     assert await deliveries.resend(delivery, Callback(url=URL).model_dump_json(), "r1") == "ok"
@@ -208,11 +208,11 @@ async def test_an_earlier_runs_webhook_leaves_the_later_runs_row_alone(pw: Broke
 async def test_a_live_delivery_says_when_it_is_due(pw: Broker) -> None:
     document_id, deliveries = await pw.completed(URL), pw.deliveries()
     became_due = (await known(pw)).created_at
-    due = await deliveries.live(document_id, 1)
+    due = await deliveries.live(member_of(document_id, 1))
     assert due is not None and (due.status, due.next_attempt_at) == ("pending", became_due)
     (leased,) = await claimed(deliveries)
-    sending = await deliveries.live(document_id, 1)
+    sending = await deliveries.live(member_of(document_id, 1))
     assert sending is not None and sending.next_attempt_at == became_due
     await deliveries.record(leased, attempt_of(leased, "pending", next_attempt_at=leased.leased_at + 9000))
-    waiting = await deliveries.live(document_id, 1)
+    waiting = await deliveries.live(member_of(document_id, 1))
     assert waiting is not None and waiting.next_attempt_at == leased.leased_at + 9000

@@ -14,6 +14,7 @@ from backends.migrations.retention import HistoryRetention, apply_retention
 from backends.migrations.runner import Migration, MigrationChanged, load_migrations, migrate
 from contracts.deliveries import DeliveryAttempt
 from contracts.documents import DocumentRow
+from contracts.endpoints import EndpointEvent
 from contracts.ids import now_ms
 from contracts.templates import TemplateEvent
 from contracts.users import KeyEvent, KeyRow, UserEvent, UserRow
@@ -79,6 +80,7 @@ def test_statements_are_split_at_the_ends_of_lines_only() -> None:
         ("key_events", KeyEvent),
         ("api_keys", KeyRow),
         ("template_events", TemplateEvent),
+        ("endpoint_events", EndpointEvent),
         ("webhook_deliveries", DeliveryAttempt),
     ],
 )
@@ -110,7 +112,7 @@ async def test_every_table_a_batch_reaches_deduplicates_and_is_on_disk_at_once(e
     await migrate(empty)
     sql = "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
     tables = {str(row["name"]): str(row["engine_full"]) for row in await empty.rows(sql)}
-    assert len(tables) == 12
+    assert len(tables) == 14
     for name, engine in tables.items():
         assert "fsync_after_insert = 1" in engine, name
         assert name == "schema_migrations" or "non_replicated_deduplication_window = 10000" in engine, name

@@ -9,11 +9,10 @@ from redis.asyncio import Redis
 from backends.accounts import Accounts
 from backends.clickhouse import ClickHouse
 from contracts.api_keys import well_formed
-from generator.payloads import DeliveryData
-from generator.repository import HistoryRepository
 from generator.shipper import Shipper
 from tests.conftest import WaitUntil
 from tests.integration.conftest import Api
+from tests.integration.delivery_stage import delivery_data
 from tests.integration.history_servers import out_of_memory
 
 ADA = {"email": "Ada@Example.com", "name": "Ada Lovelace", "attrs": {"team": "engines"}}
@@ -309,6 +308,6 @@ async def test_a_deleted_users_last_webhooks_are_signed_though_redis_was_lost(ap
     await redis.flushdb()
     api.app.state.bootstrap.prepared.clear()
     await api.app.state.bootstrap.prepare()
-    data = DeliveryData(api.queue, HistoryRepository(api.clickhouse), accounts, api.app.state.links)
+    data = delivery_data(api)
     assert await data.webhook_secrets(UUID(user_id)) == [secret]
     assert (await api.admin.get(f"/v1/users/{user_id}")).status_code == 404

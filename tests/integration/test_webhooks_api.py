@@ -140,7 +140,7 @@ async def test_members_see_their_own_and_viewers_of_all_see_everyones(api: Api, 
 @pytest.mark.parametrize(
     ("params", "pointer", "code"),
     [
-        ({"endpoint_id": "x"}, "/endpoint_id", "not_available"),
+        ({"endpoint_id": "x"}, "/endpoint_id", "invalid_value"),
         ({"status": "none"}, "/status", "literal_error"),
         ({"document_id": "x"}, "/document_id", "invalid_value"),
         ({"user": "x"}, "/user", "unknown_field"),

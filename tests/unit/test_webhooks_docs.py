@@ -32,7 +32,7 @@ def test_the_page_names_the_defaults() -> None:
     limits = DialLimits()
     assert f"`{VARIABLE}`" in PAGE and f"`{DEFAULT_SCHEDULE}`" in PAGE and f"User-Agent: {USER_AGENT}" in PAGE
     assert f"nothing for {limits.total_s:g} s, or no connection within {limits.connect_s:g} s" in PAGE
-    assert f"at most {limits.response_bytes // 1024} KiB of it are read, for up to {limits.body_s:g} s" in PAGE
+    assert f"at most {limits.answer.body_bytes // 1024} KiB of it are read, for up to {limits.body_s:g} s" in PAGE
     assert f"at most {DeliverLimits().per_receiver} calls at a time" in PAGE
 
 

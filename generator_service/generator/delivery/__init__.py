@@ -3,7 +3,7 @@
 `loop` drives, `attempt` makes one call, `dial` is the guarded HTTP client, `schedule` says when to try again.
 """
 
-from generator.delivery.attempt import Attempter, Payloads, SealedSecrets
+from generator.delivery.attempt import Attempter, Payloads, Receiver, Receivers
 from generator.delivery.dial import Dialer, DialLimits
 from generator.delivery.loop import Deliverer
 from generator.delivery.schedule import DEFAULT_SCHEDULE, Schedule
@@ -15,6 +15,7 @@ __all__ = [
     "DialLimits",
     "Dialer",
     "Payloads",
+    "Receiver",
+    "Receivers",
     "Schedule",
-    "SealedSecrets",
 ]

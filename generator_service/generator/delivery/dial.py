@@ -1,17 +1,16 @@
 """The HTTP client for webhooks: one guarded call, and nothing a receiver does holds us up or fills our memory."""
 
 import asyncio
+import os
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import aiohttp
-from multidict import CIMultiDict
-from yarl import URL
-
-from contracts.targets import AllowList, BadTarget, Target, remedy
-from generator.delivery.guard import Blocked, Guard, Lookup, SystemLookup
+from contracts.targets import Address, AllowList, BadTarget, Target, remedy
+from generator.delivery.connections import Connection, Connections
+from generator.delivery.exchange import AnswerLimits, BrokenAnswer, Exchange, Head, HungUp
+from generator.delivery.guard import Blocked, Guard, Lookup, NoAddress, SystemLookup
 
 USER_AGENT = "Presswork/0.1 (+webhooks)"
 EXCERPT_CHARACTERS = 1000
@@ -19,13 +18,12 @@ EXCERPT_CHARACTERS = 1000
 
 @dataclass(frozen=True)
 class DialLimits:
-    """Seconds to connect (TCP and TLS), for everything, for the body in it; bytes of the response that are read."""
+    """Seconds to connect (TCP and TLS), for everything, for the body in it; how much of the answer is read."""
 
     connect_s: float = 5.0
     total_s: float = 20.0
     body_s: float = 5.0
-    response_bytes: int = 16 * 1024
-    response_headers: int = 100
+    answer: AnswerLimits = AnswerLimits()
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,14 @@ class Answer:
     retry_after: str = ""
     excerpt: str = ""
     duration_ms: int = 0
+
+    @property
+    def ok(self) -> bool:
+        return self.http_status is not None and 200 <= self.http_status < 300
+
+
+class NoConnection(Exception):
+    """No connection in time."""
 
 
 class Dialer:
@@ -55,7 +61,7 @@ class Dialer:
         self._allow = allow
         self._limits = limits or DialLimits()
         self._lookup = lookup or SystemLookup()
-        self._tls = tls or ssl.create_default_context()
+        self._connections = Connections(tls or ssl.create_default_context(), self._limits.answer)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Make one call; whatever goes wrong becomes an Answer, within `total_s`."""
@@ -63,89 +69,116 @@ class Dialer:
         answer = await self._answer(url, headers, body)
         return replace(answer, duration_ms=round((time.monotonic() - started) * 1000))
 
+    def close(self) -> None:
+        """Hang up where a connection waits for the next call."""
+        self._connections.close()
+
     async def _answer(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         try:
             async with asyncio.timeout(self._limits.total_s) as deadline:
-                return await self._call(Target.parse(url), headers, body, deadline)
+                target = Target.parse(url)
+                return await self._call(target, request(target, headers, body), deadline)
         except BadTarget as error:
             return Answer(error="blocked", error_detail=error.message)
         except Blocked as error:
             detail = f"{error.target.origin} leads to {error.reason}. {remedy(error.target.host, error.target.port)}"
             return Answer(error="blocked", error_detail=detail, blocked_address=str(error.address))
-        except aiohttp.ServerTimeoutError:
+        except NoConnection:
             return Answer(error="timeout", error_detail=f"No connection within {self._limits.connect_s:g} s.")
         except TimeoutError:
             return Answer(error="timeout", error_detail=f"No response within {self._limits.total_s:g} s.")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except BrokenAnswer as error:
+            return Answer(error="protocol", error_detail=str(error))
+        except OSError as error:
             return Answer(error=_error_class(error), error_detail=_in_words(error))
 
-    async def _call(self, target: Target, headers: Mapping[str, str], body: bytes, deadline: asyncio.Timeout) -> Answer:
-        async with self._session(target) as session:
-            url = URL(target.url, encoded=True)
-            async with session.post(url, data=body, headers=_with_ours(headers), allow_redirects=False) as response:
-                excerpt = await self._excerpt(response, deadline)
-                detail = _status_in_words(response.status)
-                retry_after = response.headers.get("Retry-After", "")
-                return Answer(response.status, "status" if detail else "", detail, "", retry_after, excerpt)
-
-    def _session(self, target: Target) -> aiohttp.ClientSession:
-        """Make a session for one call: no cookie, socket or cached name goes from one receiver to another.
-
-        And every call dials, so every call is judged.
-        """
+    async def _call(self, target: Target, sent: bytes, deadline: asyncio.Timeout) -> Answer:
         guard = Guard(target, self._allow, self._lookup)
-        connector = aiohttp.TCPConnector(
-            resolver=guard, socket_factory=guard.open_socket, use_dns_cache=False, force_close=True, ssl=self._tls
-        )
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._limits.connect_s),
-            trust_env=False,
-            auto_decompress=False,
-            max_headers=self._limits.response_headers,
-        )
+        addresses = await guard.addresses()
+        if kept := self._connections.kept(target, addresses):
+            try:
+                return await self._exchanged(kept, sent, deadline)
+            except HungUp as error:
+                # Without a word: it hung up while the connection waited, which has nothing to do with this call.
+                if not error.silent:
+                    raise
+        return await self._exchanged(await self._made(guard, target, addresses), sent, deadline)
 
-    async def _excerpt(self, response: aiohttp.ClientResponse, deadline: asyncio.Timeout) -> str:
+    async def _made(self, guard: Guard, target: Target, addresses: Sequence[Address]) -> Connection:
+        try:
+            async with asyncio.timeout(self._limits.connect_s):
+                return await self._connections.made(guard, target, addresses)
+        except TimeoutError as error:
+            raise NoConnection from error
+
+    async def _exchanged(self, connection: Connection, sent: bytes, deadline: asyncio.Timeout) -> Answer:
+        exchange = connection.exchange
+        try:
+            head = await exchange.send(sent)
+            excerpt = await self._excerpt(exchange, deadline)
+        except BaseException:
+            exchange.close()
+            raise
+        self._connections.keep(connection)
+        error, detail = _verdict(head)
+        return Answer(head.status, error, detail, "", head.headers.get("retry-after", ""), excerpt)
+
+    async def _excerpt(self, exchange: Exchange, deadline: asyncio.Timeout) -> str:
         """Read the start of the body. The status has decided: a body that drips or breaks off changes nothing."""
-        read = bytearray()
         now, end = asyncio.get_running_loop().time(), deadline.when()
         # A little before the deadline, which would otherwise turn a received 200 into a timeout.
         until = now + self._limits.body_s if end is None else min(now + self._limits.body_s, end - 0.1)
         try:
             async with asyncio.timeout_at(until):
-                while len(read) < self._limits.response_bytes:
-                    chunk = await response.content.read(self._limits.response_bytes - len(read))
-                    if not chunk:
-                        break
-                    read += chunk
-        except (aiohttp.ClientError, OSError, ValueError):
-            read += b" [broken off]"
-        return _readable(bytes(read[: 4 * EXCERPT_CHARACTERS]))
+                await exchange.read()
+        except TimeoutError:
+            pass
+        broken = b" [broken off]" if exchange.broken else b""
+        return _readable(bytes(exchange.body[: 4 * EXCERPT_CHARACTERS]) + broken)
 
 
-def _with_ours(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """Put our own headers on top, whatever the caller asked for."""
-    merged = CIMultiDict(headers)
-    merged.update({"Content-Type": "application/json", "User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
-    return merged
+def request(target: Target, headers: Mapping[str, str], body: bytes) -> bytes:
+    """Write the request; our own headers go above the caller's. Raises BadTarget for one that would forge another."""
+    ours = {
+        "Host": target.origin,
+        "Content-Type": "application/json",
+        "User-Agent": USER_AGENT,
+        "Accept-Encoding": "identity",
+        "Content-Length": str(len(body)),
+    }
+    taken = {name.lower() for name in ours}
+    more = [(name, value) for name, value in headers.items() if name.lower() not in taken]
+    lines = [f"POST {target.resource} HTTP/1.1", *(f"{name}: {value}" for name, value in [*ours.items(), *more])]
+    if any(not line.isascii() or not line.isprintable() for line in lines):
+        raise BadTarget("A header has characters in it that are not printable ASCII.")
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def _error_class(error: Exception) -> str:
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return "dns"
-        case aiohttp.ClientSSLError() | ssl.SSLError():
-            return "tls"
-        case aiohttp.ClientConnectorError() | aiohttp.ServerDisconnectedError() | OSError():
-            return "connect"
-    return "protocol"
+def _error_class(error: OSError) -> str:
+    if isinstance(error, NoAddress):
+        return "dns"
+    return "tls" if isinstance(error, ssl.SSLError) else "connect"
 
 
-def _in_words(error: Exception) -> str:
+def _in_words(error: OSError) -> str:
     """Describe a network error without the URL (it may hold a secret) and without what the receiver sent."""
-    words = getattr(getattr(error, "os_error", error), "strerror", None)
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+    name = type(error.__cause__ if isinstance(error, NoAddress) and error.__cause__ else error).__name__
+    if isinstance(error, HungUp):
+        return str(error)
+    words = os.strerror(error.errno) if error.errno and error.errno > 0 and not isinstance(error, ssl.SSLError) else ""
+    words = words or error.strerror or ""
+    return f"{name}: {words}" if words else name
+
+
+def _verdict(head: Head) -> tuple[str, str]:
+    """Class and words of what an answer's head says; both empty for a success. `webhook-delivery` is heeded."""
+    wish = head.headers.get("webhook-delivery", "").strip().lower()
+    words = _status_in_words(head.status)
+    if wish == "disable":
+        return "unwanted", f"HTTP {head.status}: the receiver asks for no more calls (webhook-delivery: disable)"
+    if wish == "abort-message" and words:
+        return "aborted", f"{words}: the receiver does not want this call (webhook-delivery: abort-message)"
+    return ("status" if words else ""), words
 
 
 def _status_in_words(status: int) -> str:

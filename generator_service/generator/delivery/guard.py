@@ -6,12 +6,10 @@ import socket
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from aiohttp.abc import AbstractResolver, ResolveResult
-
 from contracts.targets import Address, AllowList, Target
 
 Lookup = Callable[[str, int], Awaitable[list[str]]]
-AddressInfo = tuple[int, int, int, str, tuple[object, ...]]
+AddressInfo = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int]]
 
 #: A name with more answers than this is not a receiver: each of them could cost a connect timeout.
 MAX_ANSWERS = 16
@@ -27,7 +25,11 @@ class Blocked(Exception):
         self.reason = reason
 
 
-class Guard(AbstractResolver):
+class NoAddress(OSError):
+    """The target's name has no address."""
+
+
+class Guard:
     """Resolves and opens sockets for one call of one target; raises Blocked instead of dialling what is refused."""
 
     def __init__(self, target: Target, allow: AllowList, lookup: Lookup) -> None:
@@ -35,24 +37,36 @@ class Guard(AbstractResolver):
         self._allow = allow
         self._lookup = lookup
 
-    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_UNSPEC) -> list[ResolveResult]:
-        """Resolve the target once. One refused answer refuses the name: who chose it chose all its answers."""
+    async def addresses(self) -> list[Address]:
+        """Resolve the target once. One refused answer refuses the name: who chose it chose all its answers.
+
+        Raises NoAddress, Blocked.
+        """
         if self._target.fixed:
-            addresses = self._fixed()
-        else:
-            addresses = [ipaddress.ip_address(answer) for answer in await self._lookup(host, port)]
-            for address in addresses:
-                self._judge(address)
-        return [_result(host, address, port) for address in addresses[:MAX_ANSWERS]]
+            return self._fixed()
+        try:
+            answers = await self._lookup(self._target.host, self._target.port)
+        except OSError as error:
+            raise NoAddress(*error.args) from error
+        found = [ipaddress.ip_address(answer) for answer in answers]
+        for address in found:
+            self._judge(address)
+        if not found:
+            raise NoAddress(socket.EAI_NONAME, "The name has no address")
+        return found[:MAX_ANSWERS]
+
+    def info(self, address: Address) -> AddressInfo:
+        """Describe an address as the socket module does."""
+        port = self._target.port
+        if address.version == 4:
+            return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (str(address), port)
+        return socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (str(address), port, 0, 0)
 
     def open_socket(self, info: AddressInfo) -> socket.socket:
-        """Make the socket for an address that may be dialled. A literal address comes by here only, not by resolve."""
-        family, kind, protocol, _, address = info
-        self._judge(ipaddress.ip_address(str(address[0])))
+        """Make the socket for an address that may be dialled."""
+        family, kind, protocol, _, place = info
+        self._judge(ipaddress.ip_address(place[0]))
         return socket.socket(family, kind, protocol)
-
-    async def close(self) -> None:
-        """Nothing is held."""
 
     def _fixed(self) -> list[Address]:
         # `localhost` is both 127.0.0.1 and ::1: opening one of them is enough to reach it there.
@@ -85,10 +99,3 @@ class SystemLookup:
 
 def _getaddrinfo(host: str, port: int) -> list[str]:
     return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-
-
-def _result(host: str, address: Address, port: int) -> ResolveResult:
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    return ResolveResult(
-        hostname=host, host=str(address), port=port, family=family, proto=0, flags=socket.AI_NUMERICHOST
-    )

@@ -3,27 +3,44 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 import structlog
 
-from backends.deliveries import Deliveries, LeasedDelivery
+from backends.deliveries import Deliveries, LeasedDelivery, Report, Sign
+from backends.endpoints import EndpointStore
 from backends.faults import faultpoint
 from backends.shutdown import first
 from contracts.deliveries import DeliveryAttempt
+from contracts.endpoints import Reason
 from contracts.errors import TransientError
+from generator.delivery.attempt import reason_to_disable, sign_of
+from generator.group_commit import GroupCommit
 
 log = structlog.get_logger(__name__)
+
+#: Claims are this far apart at least: at a thousand deliveries a second each would come with a claim of its own.
+GATHER_S = 0.003
+DAY_MS = 86_400_000
+
+Disable = Callable[[UUID, Reason], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class DeliverLimits:
-    """How many attempts run at once: in this process, and to one receiver (host and port)."""
+    """How many attempts run at once: in this process, and to one receiver (an endpoint, or a callback's host and port).
+
+    An endpoint that has only failed for `failing_days`, and at least `failing_calls` times, is disabled.
+    """
 
     concurrency: int = 64
     per_receiver: int = 8
     drain_s: float = 20.0
+    failing_days: float = 5.0
+    failing_calls: int = 10
 
 
 class Attempts(Protocol):
@@ -31,15 +48,39 @@ class Attempts(Protocol):
         """Attempt a delivery. Raises TransientError if it could not be tried at all."""
 
 
+async def disable_endpoint(endpoints: EndpointStore, endpoint_id: UUID, reason: Reason) -> None:
+    """Disable an endpoint, if it is not yet: its next attempt will ask for it again if that fails."""
+    try:
+        if await endpoints.disable(endpoint_id, reason):
+            log.warning("endpoint.disabled", endpoint_id=str(endpoint_id), reason=reason)
+    except TransientError as error:
+        log.warning("endpoint.not_disabled", endpoint_id=str(endpoint_id), error=error.message)
+
+
+async def nobody_to_disable(endpoint_id: UUID, reason: Reason) -> None:
+    """Leave the endpoint as it is."""
+
+
 class Deliverer:
     """Runs until `stop()`: then no more is claimed, and what runs may finish within `drain_s`."""
 
-    def __init__(self, deliveries: Deliveries, attempts: Attempts, limits: DeliverLimits | None = None) -> None:
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        attempts: Attempts,
+        limits: DeliverLimits | None = None,
+        disable: Disable = nobody_to_disable,
+    ) -> None:
         self._deliveries = deliveries
         self._attempts = attempts
         self._limits = limits or DeliverLimits()
+        self._disable = disable
+        self._records: GroupCommit[tuple[LeasedDelivery, DeliveryAttempt, Sign], Report] = GroupCommit(
+            deliveries.record_all
+        )
         self._running: dict[asyncio.Task[None], LeasedDelivery] = {}
         self._stirred = asyncio.Event()
+        self._claimed_at = 0.0
         self._stopping = False
         self._hurried = asyncio.Event()
 
@@ -63,6 +104,8 @@ class Deliverer:
     async def _turn(self) -> None:
         self._stirred.clear()
         try:
+            await asyncio.sleep(self._claimed_at + GATHER_S - time.monotonic())
+            self._claimed_at = time.monotonic()
             pause = await self._claim()
         except TransientError as error:
             log.warning("delivery.queue_unavailable", error=error.message)
@@ -108,18 +151,19 @@ class Deliverer:
             log.exception("delivery.crashed", delivery_id=str(leased.delivery_id))
 
     async def _record(self, leased: LeasedDelivery, attempt: DeliveryAttempt) -> None:
-        """Write the outcome down, again and again while the lease lasts: an unrecorded success is sent twice."""
-        until = time.monotonic() + self._deliveries.lease_ms / 1000 / 2
-        while True:
-            try:
-                if await self._deliveries.record(leased, attempt) == "stale":
-                    log.warning("delivery.lease_lost", delivery_id=str(leased.delivery_id), attempt=attempt.attempt)
-                faultpoint("after_record")
-                return
-            except TransientError:
-                if time.monotonic() > until or self._stopping:
-                    raise
-                await asyncio.sleep(0.5)
+        """Write the outcome down, again and again until the queue answers: an unrecorded success is sent twice."""
+        report = await self._records.submit((leased, attempt, sign_of(attempt)))
+        faultpoint("after_record")
+        if report.outcome == "stale":
+            log.warning("delivery.lease_lost", delivery_id=str(leased.delivery_id), attempt=attempt.attempt)
+        elif leased.endpoint_id and (reason := self._reason(attempt, report)):
+            await self._disable(leased.endpoint_id, reason)
+
+    def _reason(self, attempt: DeliveryAttempt, report: Report) -> Reason:
+        """Say why this endpoint should get nothing any more; empty if it should."""
+        for_days = report.failing_ms >= self._limits.failing_days * DAY_MS
+        failing = for_days and report.failures >= self._limits.failing_calls
+        return reason_to_disable(attempt) or ("failing" if failing else "")
 
     async def _drain(self) -> None:
         """Let what runs finish; what does not is given back and goes out again under the same webhook-id."""

@@ -174,7 +174,8 @@ class _Reader:
         """Whether a name is that of an argument, a parameter or a key, not a variable; or is being defined."""
         before = self._text[max(found.start() - 8, 0) : found.start()]
         return (
-            re.match(r"\s*(?::(?!=)|=>)", self._text[found.end() :]) is not None or re.search(r"\blet\s+$", before) is not None
+            re.match(r"\s*(?::(?!=)|=>)", self._text[found.end() :]) is not None
+            or re.search(r"\blet\s+$", before) is not None
         )
 
     def _certainty(self, at: int) -> tuple[bool, bool]:

@@ -26,6 +26,7 @@ local function adopt_user(email, admin, deleted_ttl)
   redis.call(admin == '1' and 'SADD' or 'SREM', P .. 'admins', id)
   if deleted_ttl ~= '0' then
     forget_keys(id)
+    forget_endpoints(id)
     redis.call('EXPIRE', key, deleted_ttl)
   else
     redis.call('SET', P .. 'email:' .. email, id, 'NX')

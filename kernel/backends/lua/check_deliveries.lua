@@ -4,10 +4,10 @@
 local mend, now = ARGV[1] == 'mend', redis_ms()
 
 local function judged(member)
-  local v = redis.call('HMGET', P .. 'delivery:' .. member, 'status', 'callback')
-  if v[1] ~= 'pending' or not v[2] or redis.call('ZSCORE', P .. 'due', member) then return '' end
+  local receiver = receiver_of_delivery(member)
+  if redis.call('HGET', P .. 'delivery:' .. member, 'status') ~= 'pending' or not receiver or redis.call('ZSCORE', P .. 'due', member) then return '' end
   -- From its end: those that were seen there are not asked about.
-  if redis.call('LPOS', P .. 'deliver_lane:' .. receiver_of(v[2]), member, 'RANK', -1) then return '' end
+  if redis.call('LPOS', P .. 'deliver_lane:' .. receiver, member, 'RANK', -1) then return '' end
   if mend then
     redis.call('ZADD', P .. 'due', int(now), member)
     wake('deliver')

@@ -38,7 +38,7 @@ local FLAWS = {
   {'delivery_missing', function(id, v)
     return TERMINAL[v.status] and v.delivery_status == 'pending' and v.callback and v.deleted ~= '1'
       and redis.call('EXISTS', delivery(id, v)) == 0
-  end, function(id, v) schedule_delivery(id, v.status, now) end},
+  end, function(id, v) schedule_deliveries(id, v.status, now) end},
 }
 
 local function sight(id, waits)

@@ -14,8 +14,9 @@ end
 local function judged(lane)
   local holds = redis.call('LLEN', P .. (delivers and 'deliver_lane:' or 'lane:' .. name .. ':') .. lane) > 0
   local places = #redis.call('LPOS', ring, lane, 'COUNT', 0)
-  local parked = not delivers and is_parked(lane)
-  if parked and tonumber(redis.call('HGET', P .. 'running', lane) or 0) <= 0 then
+  -- The lane of a receiver that is not called for a while comes back by itself.
+  local parked = delivers and redis.call('ZSCORE', P .. 'shut', lane) or not delivers and is_parked(lane)
+  if parked and not delivers and tonumber(redis.call('HGET', P .. 'running', lane) or 0) <= 0 then
     if mend then unpark(lane) end
     return 'parked_for_ever'
   elseif holds and places == 0 and not parked then

@@ -5,7 +5,9 @@ local due = redis.call('ZCOUNT', P .. 'due', '-inf', int(now))
 local pending, oldest = redis.call('ZCARD', P .. 'due'), now
 local first = redis.call('ZRANGE', P .. 'due', 0, 0, 'WITHSCORES')
 if first[2] then oldest = math.min(oldest, tonumber(first[2])) end
-for _, receiver in ipairs(redis.call('LRANGE', P .. 'deliver_ring', 0, -1)) do
+local receivers = redis.call('LRANGE', P .. 'deliver_ring', 0, -1)
+for _, receiver in ipairs(redis.call('ZRANGE', P .. 'shut', 0, -1)) do receivers[#receivers + 1] = receiver end
+for _, receiver in ipairs(receivers) do
   local lane = P .. 'deliver_lane:' .. receiver
   local length = redis.call('LLEN', lane)
   pending, due = pending + length, due + length

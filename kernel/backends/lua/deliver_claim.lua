@@ -1,36 +1,65 @@
 #!lua flags=allow-oom
 -- Hand out due deliveries under a lease, receiver by receiver in turn: a slow one holds up nobody but itself.
--- What is due moves from the time set into a lane per receiver; a lease puts it back into the time set.
--- ARGV: now ('' = Redis TIME) want lease_ms room request_id (receiver load)*
--- Returns {now, next due time or '', {{member, token, receiver, document_id, run, user, type, callback, attempts, created_at}*}}
+-- What is due moves from the time set into a lane per receiver; a lease puts it back into the time set. A receiver whose
+-- circuit is open, or that was called as often as it may be, leaves the ring until its time has come.
+-- ARGV: now ('' = Redis TIME) want lease_ms room per_s (calls to a receiver, 0 for any number) request_id (receiver load)*
+-- Returns {now, next due time or '', {{member, token, receiver, document_id, run, user, type, callback, endpoint, attempts,
+--   created_at, data, row}*}}; of callback and endpoint, of data and row one is '' at least.
+-- `row` is the document's row with which the run ended, '' if it is not here any more.
 local now, want, lease, room = tonumber(ARGV[1]) or redis_ms(), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local memo = P .. 'deliver_claim:' .. ARGV[5]
+local per_s, memo = tonumber(ARGV[5]), P .. 'deliver_claim:' .. ARGV[6]
 local PROMOTE = 500
 local load, answer = {}, {}
-for i = 6, #ARGV, 2 do load[ARGV[i]] = tonumber(ARGV[i + 1]) end
+for i = 7, #ARGV, 2 do load[ARGV[i]] = tonumber(ARGV[i + 1]) end
 
 local function delivery(member) return P .. 'delivery:' .. member end
 local function lane(receiver) return P .. 'deliver_lane:' .. receiver end
+local function circuit(receiver) return P .. 'receiver:' .. receiver end
 
 local function promote()
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', int(now), 'LIMIT', 0, PROMOTE)) do
-    local known = redis.call('HMGET', delivery(member), 'status', 'callback')
-    if known[1] == 'pending' then
-      local receiver = receiver_of(known[2])
-      if redis.call('RPUSH', lane(receiver), member) == 1 then redis.call('RPUSH', P .. 'deliver_ring', receiver) end
+    if redis.call('HGET', delivery(member), 'status') == 'pending' then
+      local receiver = receiver_of_delivery(member)
+      local first = redis.call('RPUSH', lane(receiver), member) == 1
+      if first and not redis.call('ZSCORE', P .. 'shut', receiver) then
+        redis.call('RPUSH', P .. 'deliver_ring', receiver)
+      end
       redis.call('HSET', delivery(member), 'due_at', redis.call('ZSCORE', P .. 'due', member))
     end
     redis.call('ZREM', P .. 'due', member)
   end
 end
 
+local function reopen()
+  for _, receiver in ipairs(redis.call('ZRANGEBYSCORE', P .. 'shut', '-inf', int(now))) do
+    redis.call('ZREM', P .. 'shut', receiver)
+    if redis.call('LLEN', lane(receiver)) > 0 then redis.call('RPUSH', P .. 'deliver_ring', receiver) end
+  end
+end
+
+-- When may this receiver be called, and by how many at once? Half open, one call finds out how it is.
+local function terms(receiver)
+  local v = redis.call('HMGET', circuit(receiver), 'shut_until', 'calls_until')
+  local shut_until, calls_until = tonumber(v[1] or 0), tonumber(v[2] or 0)
+  if shut_until > now then return shut_until end
+  if per_s > 0 and calls_until - 1000 > now then return calls_until - 1000 end
+  return nil, shut_until > 0 and 1 or room
+end
+
+-- A bucket of a second's calls, as the time until which they would last (GCRA).
+local function count_call(receiver)
+  if per_s <= 0 then return end
+  local until_ms = math.max(now, tonumber(redis.call('HGET', circuit(receiver), 'calls_until') or 0)) + 1000 / per_s
+  redis.call('HSET', circuit(receiver), 'calls_until', string.format('%.3f', until_ms))
+  if redis.call('PTTL', circuit(receiver)) < 0 then redis.call('PEXPIRE', circuit(receiver), 60000) end
+end
+
 local function hand_out(member, token)
-  local fields = redis.call('HMGET', delivery(member), 'document_id', 'run', 'user', 'type', 'callback', 'attempts',
-    'created_at')
-  table.insert(fields, 1, receiver_of(fields[5]))
-  table.insert(fields, 1, token)
-  table.insert(fields, 1, member)
-  answer[#answer + 1] = fields
+  local v = redis.call('HMGET', delivery(member), 'document_id', 'run', 'user', 'type', 'callback', 'endpoint', 'attempts',
+    'created_at', 'data', 'seq')
+  local row = redis.call('HMGET', doc(v[1]), 'head', 'e' .. (v[10] or ''))
+  answer[#answer + 1] = {member, token, receiver_of_delivery(member), v[1], v[2], v[3], v[4], v[5] or '', v[6] or '', v[7],
+    v[8], v[9] or '', row[1] and row[2] and row[1] .. row[2] or ''}
 end
 
 local function serve(receiver)
@@ -41,6 +70,7 @@ local function serve(receiver)
   redis.call('ZADD', P .. 'due', int(now + lease), member)
   redis.call('RPUSH', memo, member, token)
   load[receiver] = (load[receiver] or 0) + 1
+  count_call(receiver)
   hand_out(member, token)
 end
 
@@ -48,14 +78,25 @@ local function turn()
   local skipped = 0
   while #answer < want and skipped < redis.call('LLEN', P .. 'deliver_ring') do
     local receiver = redis.call('LPOP', P .. 'deliver_ring')
-    if (load[receiver] or 0) < room then
-      serve(receiver)
-      skipped = 0
+    local later, places = terms(receiver)
+    if later then
+      redis.call('ZADD', P .. 'shut', int(math.ceil(later)), receiver)
     else
-      skipped = skipped + 1
+      if (load[receiver] or 0) < places then
+        serve(receiver)
+        skipped = 0
+      else
+        skipped = skipped + 1
+      end
+      if redis.call('LLEN', lane(receiver)) > 0 then redis.call('RPUSH', P .. 'deliver_ring', receiver) end
     end
-    if redis.call('LLEN', lane(receiver)) > 0 then redis.call('RPUSH', P .. 'deliver_ring', receiver) end
   end
+end
+
+local function next_time()
+  local due, shut = redis.call('ZRANGE', P .. 'due', 0, 0, 'WITHSCORES'), redis.call('ZRANGE', P .. 'shut', 0, 0, 'WITHSCORES')
+  local first = math.min(tonumber(due[2] or math.huge), tonumber(shut[2] or math.huge))
+  return first < math.huge and int(first) or ''
 end
 
 local repeated = redis.call('LRANGE', memo, 0, -1)
@@ -65,8 +106,8 @@ for i = 1, #repeated, 2 do
 end
 if #repeated == 0 then
   promote()
+  reopen()
   turn()
   if #answer > 0 then redis.call('PEXPIRE', memo, 30000) end
 end
-local next_due = redis.call('ZRANGE', P .. 'due', 0, 0, 'WITHSCORES')
-return {int(now), next_due[2] or '', answer}
+return {int(now), next_time(), answer}

@@ -7,10 +7,9 @@ local key = P .. 'delivery:' .. member
 if redis.call('HSETNX', key, 'status', 'dead') == 0 then return 0 end
 redis.call('PEXPIRE', key, ARGV[5])
 redis.call('XADD', P .. 'events', '*', 'w', ARGV[4])
-if redis.call('HGET', doc(id), 'run') == ARGV[3] then
-  redis.call('HSET', doc(id), 'delivery_status', 'dead')
-  redis.call('HDEL', doc(id), 'delivery_next')
+local settled = show_deliveries(id, ARGV[3], member)
+if settled then
   redis.call('PERSIST', doc(id))
-  emit(id, 'delivery_dead', now)
+  emit(id, settled == 'dead' and 'delivery_dead' or 'delivered', now)
 end
 return 1

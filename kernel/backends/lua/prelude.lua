@@ -132,36 +132,108 @@ end
 -- Host and port of a callback: what is due waits in a lane of its own for each receiver.
 local function receiver_of(callback) return string.lower(string.match(callback, '"url":"%a+://([^/?#"]*)') or '') end
 
--- UUIDv5(document, run, type), as contracts.deliveries.webhook_id makes it.
-local function webhook_id(id, run, type)
+-- UUIDv5(document, run, type, endpoint), as contracts.deliveries.webhook_id makes it.
+local function webhook_id(id, run, type, endpoint)
   local bytes = string.gsub(string.gsub(id, '-', ''), '..', function(pair) return string.char(tonumber(pair, 16)) end)
-  local hex = redis.sha1hex(bytes .. run .. ':' .. type)
+  local hex = redis.sha1hex(bytes .. run .. ':' .. type .. (endpoint and ':' .. endpoint or ''))
   local variant = string.format('%x', 8 + tonumber(string.sub(hex, 17, 17), 16) % 4)
   return table.concat({string.sub(hex, 1, 8), string.sub(hex, 9, 12), '5' .. string.sub(hex, 14, 16),
     variant .. string.sub(hex, 18, 20), string.sub(hex, 21, 32)}, '-')
 end
 
--- Log that a delivery is due, as its attempt 0: lists know it before anybody has tried. The URL comes without its query.
-local function log_due(member, at)
-  local v = redis.call('HMGET', P .. 'delivery:' .. member, 'document_id', 'run', 'user', 'type', 'callback', 'created_at')
-  local url, query = string.match(v[5], '"url":"(%a+://[^?#"\\]*)(%??)')
-  redis.call('XADD', P .. 'events', '*', 'w', table.concat({
-    '{"delivery_id":"', webhook_id(v[1], v[2], v[4]), '","attempt":0,"document_id":"', v[1], '","user_id":"', v[3],
-    '","run":', v[2], ',"type":"', v[4], '","url":"', url or '', query == '?' and '?...' or '',
-    '","status":"pending","next_attempt_at":', int(at), ',"at":', int(at), ',"created_at":', v[6], '}'}))
+-- The URL of a delivery for the log, without its query.
+local function shown_url(callback, endpoint)
+  if endpoint then return redis.call('HGET', P .. 'endpoint:' .. endpoint, 'shown') or '' end
+  local url, query = string.match(callback, '"url":"(%a+://[^?#"\\]*)(%??)')
+  return (url or '') .. (query == '?' and '?...' or '')
 end
 
--- The webhook of a run is due in the same step that ends the run: a crash in between cannot lose it.
-local function schedule_delivery(id, status, at)
-  local v = redis.call('HMGET', doc(id), 'callback', 'run', 'user')
-  if not v[1] then return end
-  local member = id .. ':' .. v[2]
-  redis.call('HSET', P .. 'delivery:' .. member, 'document_id', id, 'run', v[2], 'user', v[3],
-    'type', 'document.' .. status, 'callback', v[1], 'status', 'pending', 'attempts', 0, 'token', 0, 'created_at', int(at))
+-- Log that a delivery is due, as its attempt 0: lists know it before anybody has tried.
+local function due_line(member, at)
+  local v = redis.call('HMGET', P .. 'delivery:' .. member, 'document_id', 'run', 'user', 'type', 'callback',
+    'created_at', 'endpoint')
+  return table.concat({
+    '{"delivery_id":"', webhook_id(v[1], v[2], v[4], v[7]), '","attempt":0,"document_id":"', v[1], '","user_id":"', v[3],
+    '","run":', v[2], ',"type":"', v[4], '","endpoint_id":', v[7] and '"' .. v[7] .. '"' or 'null',
+    ',"url":"', shown_url(v[5], v[7]), '","status":"pending","next_attempt_at":', int(at), ',"at":', int(at),
+    ',"created_at":', v[6], '}'})
+end
+
+local function log_due(member, at) redis.call('XADD', P .. 'events', '*', 'w', due_line(member, at)) end
+
+-- Where a delivery waits once it is due: in the lane of its endpoint, or of its callback's host and port.
+local function receiver_of_delivery(member)
+  local v = redis.call('HMGET', P .. 'delivery:' .. member, 'endpoint', 'callback')
+  return v[1] or v[2] and receiver_of(v[2])
+end
+
+-- A delivery, due now. `more` are its own fields: callback or endpoint, seq or data.
+local function make_due(member, id, run, user, type, at, more)
+  local key = P .. 'delivery:' .. member
+  if redis.call('EXISTS', key) == 1 then return end
+  redis.call('HSET', key, 'document_id', id, 'run', run, 'user', user, 'type', type, 'status', 'pending', 'attempts', 0,
+    'token', 0, 'created_at', int(at), 'next_at', int(at), unpack(more))
   redis.call('ZADD', P .. 'due', int(at), member)
   log_due(member, at)
-  redis.call('HSET', doc(id), 'delivery_status', 'pending', 'delivery_attempts', 0, 'delivery_next', int(at))
   wake('deliver')
+end
+
+-- The enabled endpoints of a user that ask for a type of event.
+local function endpoints_for(user, type)
+  local found, known = {}, redis.call('HGETALL', P .. 'user-endpoints:' .. user)
+  for i = 1, #known, 2 do
+    if string.find(known[i + 1], ',' .. type .. ',', 1, true) then found[#found + 1] = known[i] end
+  end
+  return found
+end
+
+-- Tell a user's endpoints something that is about no document.
+local function tell_endpoints(user, type, message, data, at)
+  for _, endpoint in ipairs(endpoints_for(user, type)) do
+    make_due(message .. ':0:' .. endpoint, message, 0, user, type, at, {'endpoint', endpoint, 'data', data})
+  end
+end
+
+-- The webhooks of a run are due in the same step that ends the run: a crash in between cannot lose one.
+local function schedule_deliveries(id, status, at)
+  local v = redis.call('HMGET', doc(id), 'callback', 'run', 'user', 'seq')
+  local member, type, row = id .. ':' .. v[2], 'document.' .. status, int(v[4] + 1) -- the row that `finish` appends next
+  local endpoints = endpoints_for(v[3], type)
+  if v[1] then make_due(member, id, v[2], v[3], type, at, {'callback', v[1], 'seq', row}) end
+  for _, endpoint in ipairs(endpoints) do
+    make_due(member .. ':' .. endpoint, id, v[2], v[3], type, at, {'endpoint', endpoint, 'seq', row})
+  end
+  redis.call('HDEL', doc(id), 'endpoints')
+  if #endpoints > 0 then redis.call('HSET', doc(id), 'endpoints', table.concat(endpoints, ',')) end
+  if v[1] or #endpoints > 0 then
+    redis.call('HSET', doc(id), 'delivery_status', 'pending', 'delivery_attempts', 0, 'delivery_next', int(at))
+  end
+end
+
+-- Show in a document's row how the deliveries of its run stand together: pending while one is, dead if one is. Those of
+-- an earlier run do not show. Returns whether they have all settled just now.
+local function show_deliveries(id, run, member)
+  local v = redis.call('HMGET', doc(id), 'run', 'endpoints', 'callback', 'delivery_status')
+  if v[1] ~= run then return false end
+  local members, first = {[member] = true}, id .. ':' .. run
+  if v[3] then members[first] = true end
+  for endpoint in string.gmatch(v[2] or '', '[^,]+') do members[first .. ':' .. endpoint] = true end
+  local status, next_at = 'delivered', nil
+  for one in pairs(members) do
+    local known = redis.call('HMGET', P .. 'delivery:' .. one, 'status', 'next_at')
+    if known[1] == 'pending' then
+      status, next_at = 'pending', math.min(next_at or math.huge, tonumber(known[2] or math.huge))
+    elseif status == 'delivered' and (known[1] == 'dead' or not known[1] and v[4] == 'dead') then
+      status = 'dead'
+    end
+  end
+  redis.call('HSET', doc(id), 'delivery_status', status)
+  if next_at and next_at < math.huge then
+    redis.call('HSET', doc(id), 'delivery_next', int(next_at))
+  else
+    redis.call('HDEL', doc(id), 'delivery_next')
+  end
+  return status ~= 'pending' and status
 end
 
 -- End a run: the one place where a document becomes completed, failed or cancelled.
@@ -170,7 +242,7 @@ local function finish(id, status, at, detail)
   unlease(id)
   redis.call('ZREM', P .. 'delayed', id)
   count_open(id, -1)
-  schedule_delivery(id, status, at)
+  schedule_deliveries(id, status, at)
   emit(id, status, at, detail)
 end
 
@@ -178,6 +250,29 @@ end
 local function forget_keys(user)
   for _, digest in ipairs(redis.call('HVALS', P .. 'user-keys:' .. user)) do redis.call('DEL', P .. 'key:' .. digest) end
   redis.call('DEL', P .. 'user-keys:' .. user)
+end
+
+-- A user's endpoints are called no more; they stay for a week, as the user does, for what is still due.
+local DELETED_TTL_S = 7 * 86400
+
+local function endpoint_indexed(id, user, types, deleted)
+  local known = deleted and 'SREM' or 'SADD'
+  redis.call(known, P .. 'endpoints', id)
+  redis.call(known, P .. 'endpoints-of:' .. user, id)
+  if types == '' then
+    redis.call('HDEL', P .. 'user-endpoints:' .. user, id)
+  else
+    redis.call('HSET', P .. 'user-endpoints:' .. user, id, types)
+  end
+  if deleted then
+    redis.call('EXPIRE', P .. 'endpoint:' .. id, DELETED_TTL_S)
+  else
+    redis.call('PERSIST', P .. 'endpoint:' .. id)
+  end
+end
+
+local function forget_endpoints(user)
+  for _, id in ipairs(redis.call('SMEMBERS', P .. 'endpoints-of:' .. user)) do endpoint_indexed(id, user, '', true) end
 end
 
 -- Where a template that somebody owns is listed: of all, also deleted ones; its owner's; the shared ones by name.

@@ -22,6 +22,7 @@ redis.call(ARGV[6] == '1' and 'SADD' or 'SREM', P .. 'admins', id)
 if tonumber(ARGV[7]) > 0 then
   redis.call('DEL', email)
   forget_keys(id)
+  forget_endpoints(id)
   redis.call('EXPIRE', key, ARGV[7])
 else
   redis.call('SET', email, id)

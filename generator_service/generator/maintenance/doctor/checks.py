@@ -5,6 +5,7 @@ from generator.maintenance.doctor.counters import Counters
 from generator.maintenance.doctor.delivery_history import DeliveryHistory
 from generator.maintenance.doctor.delivery_places import DeliveryPlaces
 from generator.maintenance.doctor.document_history import DocumentHistory
+from generator.maintenance.doctor.endpoint_history import EndpointHistory
 from generator.maintenance.doctor.indices import Indices
 from generator.maintenance.doctor.inputs import Inputs
 from generator.maintenance.doctor.lanes import Lanes
@@ -39,6 +40,7 @@ def all_checks(stores: Stores, pruning: Pruning) -> list[Check]:
         DocumentHistory(stores),
         AccountHistory(stores),
         TemplateHistory(stores),
+        EndpointHistory(stores),
         DeliveryHistory(stores),
         Settled(stores),
         Lifetimes(stores),

@@ -14,7 +14,7 @@ from generator.maintenance.doctor.stores import Stores
 from generator.maintenance.doctor.waiting import Waiting
 
 STEP = 500
-NEEDED = ("document_id", "run", "user", "type", "callback", "status", "created_at")
+NEEDED = ("document_id", "run", "user", "type", "status", "created_at")
 
 
 class DeliveryHistory:
@@ -64,7 +64,12 @@ class DeliveryHistory:
 
 def delivery_id(fields: dict[str, str]) -> UUID:
     """Return a delivery's identity from its hash."""
-    return webhook_id(UUID(fields["document_id"]), int(fields["run"]), fields["type"])
+    return webhook_id(UUID(fields["document_id"]), int(fields["run"]), fields["type"], endpoint_id(fields))
+
+
+def endpoint_id(fields: dict[str, str]) -> UUID | None:
+    """Return the endpoint that a delivery goes to; None for a callback."""
+    return UUID(fields["endpoint"]) if "endpoint" in fields else None
 
 
 def line_of(fields: dict[str, str]) -> DeliveryAttempt:
@@ -77,7 +82,8 @@ def line_of(fields: dict[str, str]) -> DeliveryAttempt:
         user_id=UUID(fields["user"]),
         run=int(fields["run"]),
         type=fields["type"],
-        url=shown_url(fields["callback"]),
+        endpoint_id=endpoint_id(fields),
+        url=shown_url(fields.get("callback", "")),
         status=fields["status"],
         at=created_at,
         created_at=created_at,

@@ -37,9 +37,11 @@ class LostDeliveries:
             unknown = await self._unknown(list(keys))
             for delivery in await self._stores.history.deliveries([keys[member] for member in unknown]):
                 if delivery.status == "pending":
-                    self._lost[member_of(delivery)] = delivery
-                    callback, version = await self._callback(delivery), str(delivery.next_attempt_at)
-                    yield Finding("lost" if callback else "receiver_lost", member_of(delivery), version)
+                    self._lost[delivery.member] = delivery
+                    version = str(delivery.next_attempt_at)
+                    yield Finding(
+                        "lost" if await self._can_be_made(delivery) else "receiver_lost", delivery.member, version
+                    )
 
     async def mend(self, findings: Sequence[Finding]) -> list[str]:
         rows = await self._stores.history.newest([finding.subject.partition(":")[0] for finding in findings])
@@ -52,16 +54,23 @@ class LostDeliveries:
         # The document comes back for a while, too, so that its row shows how its webhook ends.
         if row and row.run == delivery.run and row.terminal:
             await self._stores.queue.restore(row, await self._stores.kept_job(str(row.document_id)))
-        if callback := await self._callback(delivery):
+        if await self._can_be_made(delivery):
             # The same id for whoever finds the same loss: two doctors make it due once.
-            await Deliveries(self._stores.scripts).resend(delivery, callback, f"doctor:{delivery.next_attempt_at}")
+            callback, once = await self._callback(delivery), f"doctor:{delivery.next_attempt_at}"
+            await Deliveries(self._stores.scripts).resend(delivery, callback, once)
         else:
             await self._give_up(delivery)
 
     async def _give_up(self, delivery: Delivery) -> None:
         line = last_line(delivery, now_ms()).model_dump_json()
-        arguments = (member_of(delivery), str(delivery.document_id), delivery.run, line, KEEP_MS)
+        arguments = (delivery.member, str(delivery.document_id), delivery.run, line, KEEP_MS)
         await self._stores.scripts.run("deliver_lost", *arguments)
+
+    async def _can_be_made(self, delivery: Delivery) -> bool:
+        """Tell whether it is known where it goes, and what it says: what is about no document is lost with Redis."""
+        if delivery.endpoint_id is not None:
+            return delivery.run > 0
+        return await self._callback(delivery) != ""
 
     async def _callback(self, delivery: Delivery) -> str:
         job = await self._stores.kept_job(str(delivery.document_id))
@@ -85,17 +94,12 @@ class LostDeliveries:
         return [
             member
             for member, is_known, (run, status) in zip(members, known, live, strict=True)
-            if not is_known and not (run == member.partition(":")[2] and status != "pending")
+            if not is_known and not (run == member.split(":")[1] and status != "pending")
         ]
 
 
 def key_of(delivery: Delivery) -> DeliveryKey:
     return DeliveryKey(delivery.created_at, delivery.delivery_id)
-
-
-def member_of(delivery: Delivery) -> str:
-    """Name a delivery as Redis does."""
-    return f"{delivery.document_id}:{delivery.run}"
 
 
 def last_line(delivery: Delivery, at: int) -> DeliveryAttempt:
@@ -107,6 +111,7 @@ def last_line(delivery: Delivery, at: int) -> DeliveryAttempt:
         user_id=delivery.user_id,
         run=delivery.run,
         type=delivery.type,
+        endpoint_id=delivery.endpoint_id,
         url=delivery.url,
         status="dead",
         error="gone",

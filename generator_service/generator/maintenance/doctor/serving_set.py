@@ -1,4 +1,4 @@
-"""Does Redis hold what serving needs: users, keys, template heads, and the mark that says that it is all there?
+"""Does Redis hold what serving needs: users, keys, template heads, endpoints, and the mark that says that it is all there?
 
 Rebuilt from ClickHouse, and the templates that ship with Presswork from their files. What Redis has is newer and stays,
 unless Redis was set back: then history has a higher version.
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from backends.accounts import forgotten
 from backends.history_templates import live_schemas
+from contracts.endpoints import EndpointRow
 from contracts.templates import TemplateHead, bundle_key
 from contracts.users import KeyRow, UserRow
 from generator.bundles import register
@@ -25,12 +26,13 @@ MARK = "populated"
 
 class ServingSet:
     name = "serving-set"
-    title = "users, keys and templates in Redis"
+    title = "users, keys, templates and endpoints in Redis"
     flaws = {
         "user": Flaw("users that Redis lacks or has an older version of", "taken over from history"),
         "key": Flaw("keys that Redis lacks or has an older version of", "taken over from history"),
         "template": Flaw("templates of Presswork's own that Redis lacks", "registered again"),
         "upload": Flaw("templates of users that Redis lacks or has an older version of", "taken over from history"),
+        "endpoint": Flaw("webhook endpoints that Redis lacks or has an older version of", "taken over from history"),
         "source": Flaw("template sources that the blob store lacks", "stored again if they ship with Presswork"),
         "mark": Flaw("marks that the set is complete", "set"),
     }
@@ -40,6 +42,7 @@ class ServingSet:
         self._users: dict[str, UserRow] = {}
         self._keys: dict[str, KeyRow] = {}
         self._uploads: dict[str, TemplateHead] = {}
+        self._endpoints: dict[str, EndpointRow] = {}
         self._schemas: dict[UUID, dict[str, str]] = {}
         self._shipped = load_shipped()
 
@@ -47,6 +50,8 @@ class ServingSet:
         self._users = {str(row.user_id): row for row in await self._stores.history_accounts.users()}
         self._keys = {str(row.key_id): row for row in await self._stores.history_accounts.keys()}
         self._uploads = {str(head.template_id): head for head in await self._stores.history_templates.heads()}
+        rows = await self._stores.history_endpoints.rows()
+        self._endpoints = {str(row.endpoint_id): row for row in rows if not row.deleted}
         async for finding in self._look():
             if only is None or finding.subject in only:
                 yield finding
@@ -58,6 +63,8 @@ class ServingSet:
             yield Finding("key", str(key.key_id), str(key.version))
         for head in await self._older_uploads():
             yield Finding("upload", str(head.template_id), str(head.revision))
+        for row in await self._older_endpoints():
+            yield Finding("endpoint", str(row.endpoint_id), str(row.version))
         for finding in await self._templates():
             yield finding
         # The API makes the first user; until then an empty set is no loss.
@@ -80,6 +87,8 @@ class ServingSet:
             case "upload":
                 head = self._uploads[finding.subject]
                 await self._stores.templates.adopt(head, live_schemas(head, self._schemas))
+            case "endpoint":
+                await self._stores.endpoints.adopt(self._endpoints[finding.subject])
             case "source":
                 if await self._stores.blobs.size(bundle_key(finding.subject)) is None:
                     return "it is no template that ships with Presswork: restore it from a backup"
@@ -110,6 +119,17 @@ class ServingSet:
             names = [f"template:{head.owner_id}/{head.name}" for head in step]
             known = await self._stores.redis.fields(names, "version")
             older += [head for head, (version,) in zip(step, known, strict=True) if int(version or 0) < head.revision]
+        return older
+
+    async def _older_endpoints(self) -> list[EndpointRow]:
+        older = list[EndpointRow]()
+        for step in batched(self._endpoints.values(), STEP):
+            known = await self._stores.redis.fields([f"endpoint:{row.endpoint_id}" for row in step], "version")
+            lives = await self._stores.redis.ttls([f"user:{row.user_id}" for row in step])
+            for row, (version,), ttl in zip(step, known, lives, strict=True):
+                user = self._users.get(str(row.user_id))
+                if user is not None and not user.deleted and ttl < 0 and int(version or 0) < row.version:
+                    older.append(row)
         return older
 
     def _is_used(self, key: KeyRow, user_ttl: int) -> bool:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from backends.accounts import Accounts
 from backends.blobs import BlobStore
 from backends.clickhouse import ClickHouse
+from backends.endpoints import EndpointStore
 from backends.history_accounts import HistoryAccounts
+from backends.history_endpoints import HistoryEndpoints
 from backends.history_inspection import HistoryInspection
 from backends.history_templates import HistoryTemplates
 from backends.inspection import Inspection
@@ -46,6 +48,14 @@ class Stores:
     @property
     def history_templates(self) -> HistoryTemplates:
         return HistoryTemplates(self.clickhouse)
+
+    @property
+    def history_endpoints(self) -> HistoryEndpoints:
+        return HistoryEndpoints(self.clickhouse)
+
+    @property
+    def endpoints(self) -> EndpointStore:
+        return EndpointStore(self.scripts)
 
     @property
     def templates(self) -> TemplateStore:

@@ -13,12 +13,12 @@ from generator.event_cargo import BEGINNINGS
 from generator.maintenance.doctor.stores import Stores
 
 #: What names the rows that have versions, by kind of event.
-NAMED_BY = {"u": "user_id", "k": "key_id", "t": "template_id"}
+NAMED_BY = {"u": "user_id", "k": "key_id", "t": "template_id", "h": "endpoint_id"}
 
 
 @dataclass
 class Waiting:
-    """Transitions by document, documents whose run begins, versions by user, key or template, deliveries."""
+    """Transitions by document, documents whose run begins, versions by user, key, template or endpoint, deliveries."""
 
     documents: dict[str, set[int]] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
