@@ -1,5 +1,6 @@
 """What templates and data may not do to the Word engine: break out, never end, or spoil the file."""
 
+import base64
 import io
 import re
 import zipfile
@@ -120,6 +121,30 @@ def test_what_is_no_word_document_is_refused(engines: Engines) -> None:
     )
     bomb = rezipped(paragraphs("x"), lambda members: members.update({"word/media/x.bin": bytes(30_000_000)}))
     assert "bomb" in error(engines, bomb).message
+
+
+def _with_project(members: dict[str, bytes]) -> None:
+    members["word/vbaProject.bin"] = b"macro"
+
+
+def _as_docm(members: dict[str, bytes]) -> None:
+    members["[Content_Types].xml"] = members["[Content_Types].xml"].replace(
+        b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml",
+        b"application/vnd.ms-word.document.macroEnabled.main+xml",
+    )
+
+
+@pytest.mark.parametrize("change", [_with_project, _as_docm])
+def test_documents_with_macros_are_refused_with_the_remedy(
+    engines: Engines, change: Callable[[dict[str, bytes]], object]
+) -> None:
+    source = rezipped(paragraphs("x"), change)
+    found = error(engines, source)
+    assert (found.code, found.message) == ("template_error", "Macros are not allowed in a template.")
+    assert ".docx" in (found.hint or "")
+    inserted = {"d": {"$docx": "data:application/octet-stream;base64," + base64.b64encode(source).decode()}}
+    refused = error(engines, paragraphs("{{ d }}"), inserted)
+    assert (refused.code, refused.data_path) == ("data_invalid", "d") and "macros" in refused.message
 
 
 @pytest.mark.parametrize("mark", [CELL_END, GRID_START])

@@ -1,6 +1,7 @@
 """Nothing in a document calls out when it is opened: addresses other than links' go, and what fetches by itself."""
 
 import re
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 from lxml import etree
@@ -20,6 +21,14 @@ _OBJECTS = ("object", "control", "altChunk", "subDoc", "attachedTemplate", "movi
 _TAG = re.compile(r"\{\{|%7[bB]%7[bB]")
 #: What shows a picture, and the element around it that goes when its picture goes.
 _SHOWN = {"blip": "drawing", "imagedata": "pict"}
+
+
+_MACROS = re.compile(r"vba(?:Project|Data)[^/]*\.(?:bin|xml)$", re.IGNORECASE)
+
+
+def has_macros(contents: Mapping[str, bytes]) -> bool:
+    """Tell whether a document brings macros, or says so: Word asks its readers to trust them."""
+    return b"macroEnabled" in contents.get("[Content_Types].xml", b"") or any(map(_MACROS.search, contents))
 
 
 def without_outside(contents: dict[str, bytes]) -> None:

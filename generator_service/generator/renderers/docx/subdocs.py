@@ -20,7 +20,7 @@ from generator.renderers.docx.images import bytes_of
 from generator.renderers.docx.inserts import Insert
 from generator.renderers.docx.links import is_safe
 from generator.renderers.docx.place import Place
-from generator.renderers.docx.safety import disarm, without_calls
+from generator.renderers.docx.safety import disarm, has_macros, without_calls
 from generator.renderers.docx.xml import Element, R, local, parse, w, written
 
 #: A document in a document is smaller than a template may be.
@@ -95,6 +95,8 @@ def _read(content: bytes) -> _Source:
     for name, part in files.items():
         if name.endswith((".xml", ".rels")) and (b"<!DOCTYPE" in part or b"<!ENTITY" in part):
             raise BadArchive(f"{name} declares a DTD.")
+    if has_macros(files):
+        raise BadArchive("macros are not allowed.")
     root = parse(files["[Content_Types].xml"])
     mains = (
         str(node.get("PartName", "")).lstrip("/")

@@ -18,6 +18,7 @@ from generator.renderers.docx.place import Place
 from generator.renderers.docx.plain import NotPlain, plain_data, plain_or_none
 from generator.renderers.docx.safety import (
     fields_with_tags,
+    has_macros,
     refuse_unsafe_links,
     with_tags,
     without_fetching,
@@ -39,6 +40,7 @@ _PARTS = (
     "extended-properties+xml",
     "custom-properties+xml",
 )
+_SAVE_AS = "Save it from Word as a Word Document (.docx): that leaves macros out."
 #: Files that documents may add to, besides the parts with tags: kept inflated.
 _ADDED_TO = (".xml", ".rels")
 
@@ -57,6 +59,8 @@ class CompiledDocx:
         except BadArchive as error:
             raise failed("template_error", str(error), hint="Upload a .docx file as Word saves it.") from error
         contents = {member.name: inflated for member, inflated in read}
+        if has_macros(contents):
+            raise failed("template_error", "Macros are not allowed in a template.", hint=_SAVE_AS)
         without_outside(contents)
         self._writer = ArchiveWriter(
             [
