@@ -26,7 +26,8 @@ def main() -> None:
     disks = _small_disks(ground, options.seconds)
     if options.self_test:
         sys.exit(_removed_if_good(ground, self_test(ground, options.seed)))
-    trial = Trial(options.seed, options.seconds, plan(options.seed, options.seconds, disks=disks), options.clients)
+    steps = plan(options.seed, options.seconds, disks=disks)
+    trial = Trial(options.seed, options.seconds, steps, options.clients, endpoints=options.endpoints)
     print(f"Chaos: {trial.seconds:g} s, seed {trial.seed}, {len(trial.steps)} acts; logs in {home}", flush=True)
     try:
         report = asyncio.run(Chaos(ground, trial).run())
@@ -78,6 +79,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60, help="how long faults happen (default 60)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same acts (default 1)")
     parser.add_argument("--clients", type=int, default=6, help="clients that request documents (default 6)")
+    parser.add_argument("--endpoints", type=int, default=1, help="webhook endpoints of each client (default 1)")
     parser.add_argument("--dir", default=None, help="where the run's folder is made (default: the temporary folder)")
     parser.add_argument("--keep", action="store_true", help="keep the run's folder also when all went well")
     parser.add_argument("--self-test", action="store_true", help="run a build broken on purpose: it must be caught")

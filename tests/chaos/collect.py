@@ -40,6 +40,7 @@ async def collect(
             attempts=await history.rows("SELECT * FROM webhook_deliveries"),
             deliveries={row["delivery_id"]: row for row in await history.rows("SELECT * FROM deliveries FINAL")},
             users=await history.rows("SELECT * FROM users FINAL"),
+            endpoints=await history.rows("SELECT * FROM endpoints FINAL"),
             quarantined=await history.rows("SELECT * FROM events_quarantine FINAL"),
             received=list(_received(ground.home / "received.jsonl")),
             views=await _views([row["document_id"] for row in chosen], ground.apis, admin_key, http),

@@ -42,6 +42,7 @@ class Evidence:
     attempts: list[Row] = field(default_factory=list)
     deliveries: dict[str, Row] = field(default_factory=dict)
     users: list[Row] = field(default_factory=list)
+    endpoints: list[Row] = field(default_factory=list)
     quarantined: list[Row] = field(default_factory=list)
     received: list[Row] = field(default_factory=list)
     views: dict[str, View] = field(default_factory=dict)
@@ -93,6 +94,14 @@ class Evidence:
             if call.outcome != "fail":
                 found.setdefault(call.about["id"], call.began)
         return found
+
+    @cached_property
+    def endpoints_of(self) -> dict[str, list[str]]:
+        """The endpoints of each user. In a run they are made before the first document, and hear of every end."""
+        found = defaultdict(list)
+        for row in self.endpoints:
+            found[row["user_id"]].append(row["endpoint_id"])
+        return dict(found)
 
     def calls(self, *names: str) -> list[Call]:
         return [call for call in self.story.calls if call.do in names]

@@ -6,19 +6,33 @@
 import json
 import random
 import socket
+import struct
 import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Literal
 
 from standardwebhooks import Webhook
 
-Manner = Literal["well", "error", "slowly", "closing", "busy"]
-MANNERS: Mapping[Manner, int] = {"well": 78, "error": 8, "slowly": 5, "closing": 5, "busy": 4}
+Manner = Literal["well", "error", "slowly", "closing", "busy", "redirect", "garbage", "reset", "endless"]
+MANNERS: Mapping[Manner, int] = {
+    "well": 72,
+    "error": 7,
+    "slowly": 4,
+    "closing": 5,
+    "busy": 4,
+    "redirect": 3,
+    "garbage": 2,
+    "reset": 2,
+    "endless": 1,
+}
 SLOW_S = 2.0
+STATUSES = {"error": 500, "busy": 503, "redirect": 302, "endless": 500}
+RESET = struct.pack("ii", 1, 0)
 
 
 class Receiver(ThreadingHTTPServer):
@@ -65,15 +79,34 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         manner = self.server.take(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
         match manner:
-            case "closing":
-                self.connection.shutdown(socket.SHUT_RDWR)
-                self.close_connection = True
+            case "closing" | "reset" | "garbage":
+                self._break_off(manner)
                 return
             case "slowly":
                 time.sleep(SLOW_S)
-        self.send_response({"error": 500, "busy": 503}.get(manner, 204))
-        self.send_header("Content-Length", "0")
+        self.send_response(STATUSES.get(manner, 204))
+        self.send_header("Location", "http://127.0.0.1:1/")
+        self.send_header("Content-Length", str(10**10 if manner == "endless" else 0))
         self.end_headers()
+        if manner == "endless":
+            self._write_on()
+
+    def _break_off(self, manner: Manner) -> None:
+        self.close_connection = True
+        if manner == "garbage":
+            self.wfile.write(b"220 mail.example.com ESMTP\r\n\r\n")
+        elif manner == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            self.connection.close()
+        else:
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _write_on(self) -> None:
+        """Write a body that does not end, for as long as it is read."""
+        with suppress(OSError):
+            while True:
+                self.wfile.write(b"x" * 4096)
+                time.sleep(0.01)
 
     def log_message(self, format: str, *args: object) -> None:
         return

@@ -28,7 +28,8 @@ from tests.chaos.watch import Watch
 class Trial:
     """What to run. `launcher`: how Python starts a module; `armed`: whether they have fault points.
 
-    `slow` is the share of documents that take seconds, `settle_s` how long everything may take to end afterwards.
+    `slow` is the share of documents that take seconds, `endpoints` how many each client has, `settle_s` how long
+    everything may take to end afterwards.
     """
 
     seed: int
@@ -40,6 +41,7 @@ class Trial:
     armed: bool = True
     settle_s: float = DEADLINE_S
     slow: float = 0.12
+    endpoints: int = 1
 
 
 class Chaos:
@@ -80,7 +82,9 @@ class Chaos:
         async with asyncio.TaskGroup() as group:
             keeping = [group.create_task(second.keep()) for second in self._seconds.values()]
             await self._all_serve()
-            cast = await self._setup(admin_key).cast(self._trial.clients, self._trial.pause_s, self._trial.slow)
+            cast = await self._setup(admin_key).cast(
+                self._trial.clients, self._trial.pause_s, self._trial.slow, self._trial.endpoints
+            )
             await self._disturbed(cast)
             unsettled = await self._settled(cast)
             evidence = await collect(self._ground, unsettled, admin_key, self._trial.seed, self._restart_clickhouse)

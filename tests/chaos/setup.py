@@ -40,12 +40,12 @@ class Setup:
     secrets: Path
     seed: int
 
-    async def cast(self, clients: int, pause_s: float, slow: float) -> Cast:
-        """Make a user and a key for every client. `slow`: the share of its documents that take seconds."""
+    async def cast(self, clients: int, pause_s: float, slow: float, endpoints: int = 1) -> Cast:
+        """Make a user, a key and endpoints for every client. `slow`: the share of its documents that take seconds."""
         headers = {"Authorization": f"Bearer {self.admin_key}"}
         async with httpx2.AsyncClient(base_url=self.ground.apis[0], headers=headers, timeout=30) as admin:
             keys = {f"client-{number}": await _new_key(admin, f"client-{number}") for number in range(clients)}
-            await self._write_secrets(keys)
+            await self._write_secrets(keys, endpoints)
             registers = [Register(await _new_user(admin, f"register-{number}")) for number in range(REGISTERS)]
         documents = [self._document_client(name, key, pause_s, slow) for name, key in keys.items()]
         writers = [self._admin(f"writer-{number}") for number in range(REGISTER_CLIENTS)]
@@ -68,13 +68,25 @@ class Setup:
     def _chance(self, name: str) -> random.Random:
         return random.Random(f"{self.seed} {name}")
 
-    async def _write_secrets(self, keys: dict[str, str]) -> None:
+    async def _write_secrets(self, keys: dict[str, str], endpoints: int) -> None:
+        """Register the clients' endpoints, and write down which secret signs what comes by which path."""
         secrets = {}
         async with httpx2.AsyncClient(base_url=self.ground.apis[0], timeout=30) as http:
             for name, key in keys.items():
-                answer = await http.get("/v1/webhooks/secret", headers={"Authorization": f"Bearer {key}"})
-                secrets[f"/{name}"] = answer.raise_for_status().json()["secret"]
+                headers = {"Authorization": f"Bearer {key}"}
+                secrets[f"/{name}"] = await _secret(http, "/v1/webhooks/secret", headers)
+                for number in range(endpoints):
+                    path = f"/{name}/endpoint-{number}"
+                    url = f"{self.ground.receiver}{path}"
+                    answer = await http.post("/v1/webhooks/endpoints", headers=headers, json={"url": url})
+                    id_ = answer.raise_for_status().json()["id"]
+                    secrets[path] = await _secret(http, f"/v1/webhooks/endpoints/{id_}/secret", headers)
         self.secrets.write_text(json.dumps(secrets))
+
+
+async def _secret(http: httpx2.AsyncClient, path: str, headers: dict[str, str]) -> str:
+    answer = await http.get(path, headers=headers)
+    return str(answer.raise_for_status().json()["secret"])
 
 
 async def _new_user(admin: httpx2.AsyncClient, name: str) -> str:

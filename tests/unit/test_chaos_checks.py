@@ -16,6 +16,7 @@ from tests.chaos.history import Act, Call, Outage, Story
 
 DOCUMENT = "0199f0a0-0000-7000-8000-000000000001"
 USER = "0199f0a0-0000-7000-8000-0000000000aa"
+ENDPOINT = "0199f0a0-0000-7000-8000-0000000000ee"
 SHA = "ab" * 32
 RESULT = {"key": f"results/{DOCUMENT}/1", "sha256": SHA}
 WEBHOOK = str(uuid5(UUID(DOCUMENT), "1:document.completed"))
@@ -52,7 +53,9 @@ class Good:
             call(9, "sign_up", {"email": "race@example.com"}, 409, {}),
         ]
         body = {"type": "document.completed", "data": {"id": DOCUMENT, "run": 1, "status": "completed"}}
-        self.received = [{"id": WEBHOOK, "flaw": "", "body": json.dumps(body)} for _ in range(2)]
+        told = (WEBHOOK, WEBHOOK, str(uuid5(UUID(DOCUMENT), f"1:document.completed:{ENDPOINT}")))
+        self.received = [{"id": id_, "flaw": "", "body": json.dumps(body)} for id_ in told]
+        self.endpoints = [{"endpoint_id": ENDPOINT, "user_id": USER}]
         self.attempts = [attempt(0, "pending"), attempt(1, "delivered")]
         self.deliveries = {WEBHOOK: {"status": "delivered"}}
         self.users = [{"user_id": USER, "email_norm": "race@example.com", "deleted": 0}]
@@ -75,7 +78,16 @@ class Good:
 
 
 def event(seq: int, name: str, status: str, at: int, **more: Any) -> Row:
-    row: Row = {"document_id": DOCUMENT, "seq": seq, "event": name, "status": status, "at": at, "run": 1, "attempt": 1}
+    row: Row = {
+        "document_id": DOCUMENT,
+        "user_id": USER,
+        "seq": seq,
+        "event": name,
+        "status": status,
+        "at": at,
+        "run": 1,
+        "attempt": 1,
+    }
     row |= {
         "completed_at": None,
         "result": None,
@@ -150,6 +162,10 @@ def tell_with_a_wrong_signature(good: Good) -> None:
 
 def tell_again_under_another_id(good: Good) -> None:
     good.received[1] |= {"id": USER}
+
+
+def tell_the_callback_but_not_the_endpoint(good: Good) -> None:
+    good.received = [call for call in good.received if call["id"] == WEBHOOK]
 
 
 def tell_what_did_not_happen(good: Good) -> None:
@@ -295,6 +311,7 @@ def rescue_late(good: Good) -> None:
         ("content", serve_the_bytes_of_a_zombie),
         ("content", lose_the_bytes),
         ("silent", tell_nobody),
+        ("silent", tell_the_callback_but_not_the_endpoint),
         ("webhooks", tell_with_a_wrong_signature),
         ("webhooks", tell_again_under_another_id),
         ("webhooks", tell_what_did_not_happen),

@@ -9,14 +9,20 @@ from tests.chaos.evidence import Evidence, Row
 
 
 def silent(evidence: Evidence) -> Iterator[str]:
-    """Find ends of runs that nobody was told of."""
+    """Find ends of runs that a callback or an endpoint was not told of."""
     told = {call["id"] for call in evidence.received if not call["flaw"]}
     for (id_, run), endings in evidence.endings.items():
         document = evidence.documents.get(id_)
-        if document and evidence.wants_callback(document):
-            for row in endings:
-                if _webhook_id(id_, run, row["event"]) not in told:
-                    yield f"no webhook told that run {run} of {id_} was {row['event']}"
+        if document is None:
+            continue
+        receivers: list[str | None] = [*evidence.endpoints_of.get(document.get("user_id", ""), [])]
+        if evidence.wants_callback(document):
+            receivers.append(None)
+        for row in endings:
+            for endpoint in receivers:
+                if _webhook_id(id_, run, row["event"], endpoint) not in told:
+                    whom = f"endpoint {endpoint}" if endpoint else "its callback"
+                    yield f"no webhook told {whom} that run {run} of {id_} was {row['event']}"
 
 
 def webhooks(evidence: Evidence) -> Iterator[str]:
@@ -28,7 +34,9 @@ def webhooks(evidence: Evidence) -> Iterator[str]:
         body = json.loads(call["body"])
         document, event = body["data"], body["type"].removeprefix("document.")
         id_, run = document["id"], document["run"]
-        if call["id"] != _webhook_id(id_, run, event) or document["status"] != event:
+        owner = evidence.documents.get(id_, {}).get("user_id", "")
+        ids = {_webhook_id(id_, run, event, receiver) for receiver in (None, *evidence.endpoints_of.get(owner, []))}
+        if call["id"] not in ids or document["status"] != event:
             yield f"{call['id']} tells of run {run} of {id_}: {body['type']}, {document['status']}"
         elif event not in [row["event"] for row in evidence.endings.get((id_, run), [])]:
             yield f"{call['id']} tells that run {run} of {id_} was {event}, which it was not"
@@ -48,6 +56,6 @@ def deliveries(evidence: Evidence) -> Iterator[str]:
             yield f"delivery {id_} of {rows[0]['document_id']} is {status} after {max(numbers)} attempts"
 
 
-def _webhook_id(document_id: str, run: int, event: str) -> str:
-    """Make the id anew, from the documentation: UUIDv5(document, run, type)."""
-    return str(uuid5(UUID(document_id), f"{run}:document.{event}"))
+def _webhook_id(document_id: str, run: int, event: str, endpoint: str | None = None) -> str:
+    """Make the id anew, from the documentation: UUIDv5(document, run, type, endpoint)."""
+    return str(uuid5(UUID(document_id), f"{run}:document.{event}" + (f":{endpoint}" if endpoint else "")))
