@@ -166,3 +166,17 @@ def test_the_functions_of_the_dialect_stay(engines: Engines) -> None:
         "{% set j = joiner('+') %}{% for i in range(3) %}{{ j() }}{{ i }}{% endfor %}",
     )
     assert texts(render(engines, source, missing="error").content) == ["6", "1xy", "0+1+2"]
+
+
+@pytest.mark.parametrize("number", [2**127, -(2**127), 2**200])
+def test_a_whole_number_that_cannot_be_held_is_located_in_the_data(engines: Engines, number: int) -> None:
+    source = paragraphs("{{ rows[0].n }}{{ 1 + 1 }}")
+    found = error(engines, source, {"rows": [{"n": number}]})
+    assert (found.code, found.data_path) == ("data_invalid", "rows[0].n") and "text" in (found.hint or "")
+    assert texts(render(engines, source, {"rows": [{"n": str(number)}]}).content) == [f"{number}2"]
+
+
+@pytest.mark.parametrize("number", [2**127 - 1, 1 - 2**127, 2**64])
+def test_long_whole_numbers_are_printed_exactly(engines: Engines, number: int) -> None:
+    assert texts(render(engines, paragraphs("{{ n }}{{ 1 + 1 }}"), {"n": number}).content) == [f"{number}2"]
+    assert texts(render(engines, paragraphs("{{ n }}"), {"n": number}).content) == [str(number)]

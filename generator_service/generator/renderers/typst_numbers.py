@@ -3,9 +3,9 @@
 import json
 import re
 import sys
-from collections.abc import Iterator
 
 from contracts.documents import Warned
+from generator.renderers.long_numbers import beyond
 from generator.renderers.port import RenderRequest, failed
 
 _LONG = re.compile(rb"[0-9]{19}")
@@ -20,7 +20,7 @@ def inexact(request: RenderRequest) -> tuple[Warned, ...]:
     if not _LONG.search(request.data):
         return ()
     try:
-        found = list(_too_long(json.loads(request.data), ""))
+        found = [one for one in beyond(json.loads(request.data), 63) if one[1] != -(2**63)]
     except ValueError as error:  # of Python, for thousands of digits
         raise failed("data_invalid", f"The data cannot be read: {error}.", hint=_HINT) from error
     if not found:
@@ -30,15 +30,3 @@ def inexact(request: RenderRequest) -> tuple[Warned, ...]:
     if request.strict or abs(number) > sys.float_info.max:
         raise failed("data_invalid", message, data_path=path, hint=_HINT)
     return (Warned(code="data_invalid", message=f"{message} {_HINT}"),)
-
-
-def _too_long(value: object, path: str) -> Iterator[tuple[str, int]]:
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        yield path, value
-    inner: Iterator[tuple[str, object]] = iter(())
-    if isinstance(value, dict):
-        inner = ((f"{path}.{name}".lstrip("."), one) for name, one in value.items())
-    elif isinstance(value, list):
-        inner = ((f"{path}[{at}]", one) for at, one in enumerate(value))
-    for below, one in inner:
-        yield from _too_long(one, below)

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import NoReturn
 
 from generator.renderers.docx.inserts import LIKELY, Inserts
+from generator.renderers.long_numbers import beyond
 from generator.renderers.port import RenderRequest, failed, local_moment
 
 #: The template that holds the data, and the names under which the prologue of each part imports it.
@@ -17,6 +18,8 @@ DATA_TEMPLATE, DATA, OWN = "pw_data", "pw_d", "pw_o"
 OWN_NAMES = ("locale", "timezone", "today")
 
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+#: MiniJinja's whole numbers end before 2^127, which has this many digits.
+_LONG, _BITS = re.compile(rb"[0-9]{39}"), 127
 _STRING_OR_NULL = re.compile(r'"(?:[^"\\]|\\.)*"|\bnull\b')
 
 
@@ -32,7 +35,10 @@ class Values:
 
     @cached_property
     def _read(self) -> tuple[dict[str, object], str]:
-        """Return the data and their JSON without lone surrogates. Raises DocumentFailed if it is no JSON object."""
+        """Return the data and their JSON without lone surrogates.
+
+        Raises DocumentFailed if it is no JSON object, or has too long a number.
+        """
         content = self.content
         try:
             data = json.loads(content, parse_constant=_refuse_constant)
@@ -41,6 +47,8 @@ class Values:
             raise failed("template_error", f"The data is not JSON: {error}") from error
         if not isinstance(data, dict):
             raise failed("template_error", "The data must be a JSON object.")
+        if _LONG.search(content):
+            _refuse_long(data)
         if _LONE_SURROGATE.search(content):
             text = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
             data = json.loads(text)
@@ -70,6 +78,15 @@ class Values:
             "today": local_moment(self._request).date().isoformat(),
         }
         return f"{{% set {DATA} = {text} %}}{{% set {OWN} = {json.dumps(own)} %}}"
+
+
+def _refuse_long(data: object) -> None:
+    """Raise DocumentFailed data_invalid for a whole number that MiniJinja would not hold exactly."""
+    for path, number in beyond(data, _BITS):
+        message = f"`{path}` is {str(number)[:40]}: a whole number may have 127 bits."
+        raise failed(
+            "data_invalid", message, data_path=path, hint="Send it as a text: filters read numbers from texts."
+        )
 
 
 def _refuse_constant(name: str) -> NoReturn:
