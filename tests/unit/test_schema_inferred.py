@@ -177,6 +177,35 @@ def test_tags_become_objects_lists_and_types() -> None:
     assert warned(bundle, {**example(bundle), "total": "much"}) == [("data_invalid", "/data/total")]
 
 
+@pytest.mark.parametrize(
+    ("loop", "value"),
+    [
+        ("for k, v in d.items()", "{{ k }}{{ v.n|money }}"),
+        ("for v in d.values()", "{{ v.n|money }}"),
+        ("for k, v in d|dictsort", "{{ k }}{{ v.n|money }}"),
+        ("for k, v in d|items|sort", "{{ k }}{{ v.n|money }}"),
+    ],
+)
+def test_an_object_that_is_walked_through_has_values_of_any_name(engines: Engines, loop: str, value: str) -> None:
+    bundle = docx(f"{{% {loop} %}}", value, "{% endfor %}")
+    found = schema(bundle)["properties"]["d"]
+    assert (found["type"], found["properties"]) == (["object", "null"], {})
+    assert list(found["additionalProperties"]["properties"]) == ["n"]
+    assert list(example(bundle)["d"].values()) == [{"n": 120.5}] * 2
+    assert renders(engines, bundle, example(bundle))
+    assert warned(bundle, {"d": {"any": {"n": 1}, "name": {"n": 2}}}) == []
+    assert [pointer for _, pointer in warned(bundle, {"d": {"any": {"m": 1}}})] != []
+
+
+def test_an_object_whose_names_are_read_may_hold_anything(engines: Engines) -> None:
+    bundle = docx(
+        "{{ d.title }}{% for k in d.keys() %}{{ k }}{% endfor %}{% for e in e.x.items() %}{{ e[1] }}{% endfor %}"
+    )
+    assert set(example(bundle)["d"]) == {"title", "first", "second"}
+    assert renders(engines, bundle, example(bundle))
+    assert warned(bundle, {"d": {"title": "a", "b": [1]}, "e": {"x": {"c": {}}}}) == []
+
+
 def test_only_a_loop_over_what_is_no_list_is_certain(engines: Engines) -> None:
     bundle = docx("{{ a.b }}{% for row in rows %}{{ row.x }}{% endfor %}")
     assert certain(bundle, {"rows": 7}) == ["/data/rows"] and not renders(engines, bundle, {"a": {"b": 1}, "rows": 7})

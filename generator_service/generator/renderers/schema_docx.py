@@ -39,6 +39,12 @@ _LOOP = re.compile(
     r"for\s+(?P<names>[\w\s,]+?)\s+in\s+(?P<source>.+?)(?:\s+(?P<only>if\s.*)|\s+recursive)?$", re.DOTALL
 )
 _PATH = re.compile(r"[A-Za-z_]\w*(?:\.\w+|\[\s*(?:'[^']*'|\"[^\"]*\"|\d+)\s*\])*")
+#: An object that is walked through: its path, and what of its entries is read.
+_WALKED = re.compile(
+    rf"(?P<path>{_PATH.pattern}?)\s*"
+    r"(?:\.\s*(?P<method>items|keys|values)\(\s*\)|\|\s*(?:items|dictsort)\b[^|]*)"
+    r"(?:\s*\|\s*(?:sort|list|reverse)\b[^|]*)*"
+)
 #: What reads the rows of the loops around it by another name.
 _OTHER_ROWS = re.compile(r"\bloop\s*\.\s*(?:previtem|nextitem)\b")
 _OPENING = frozenset({"if", "for", "macro", "call", "filter", "with", "set"})
@@ -129,19 +135,31 @@ class _Reader:
             self._scopes.append(_Scope("for", unsure=True))
             return
         names = [name.strip() for name in found["names"].split(",")]
-        item: Use | None = None
+        scope: dict[str, Use | None] = dict.fromkeys(names)
         if _PATH.fullmatch(found["source"].strip()):
             use = self._resolved(found["source"].strip(), needed=not self._unsure)
             if use is not None and len(names) == 1:
-                item = use.each()
+                scope[names[0]] = use.each()
                 use.listable = use.listable or (() if self._unsure else _LISTABLE)
             elif use is not None:
                 use.unclear = True
+        elif walked := _WALKED.fullmatch(found["source"].strip()):
+            scope[names[-1]] = self._walk(walked, names)
         else:
             self._expression(found["source"], sure=False)
-        self._scopes.append(_Scope("for", dict.fromkeys(names, item), unsure=bool(found["only"])))
+        self._scopes.append(_Scope("for", scope, unsure=bool(found["only"])))
         if found["only"]:
             self._expression(found["only"][2:], sure=False)
+
+    def _walk(self, walked: re.Match[str], names: list[str]) -> Use | None:
+        """Return the use of an object's values, None if the loop has no name for one."""
+        use = self._resolved(walked["path"], needed=not self._unsure)
+        if use is None:
+            return None
+        entry = use.every()
+        named = len(names) == 1 if walked["method"] == "values" else len(names) == 2 and walked["method"] != "keys"
+        entry.unclear = entry.unclear or not (named or walked["method"] == "keys")
+        return entry if named else None
 
     def _expression(self, code: str, *, sure: bool = True, flag: bool = False, printed: bool = False) -> None:
         if _OTHER_ROWS.search(code):

@@ -16,11 +16,13 @@ class Use:
 
     `certain`: without it every document fails; the same of `certain_object` and `certain_list` for other types than
     those. `listable`: the types that a certain loop takes. `unclear`: it is handed on whole, and anything may follow.
-    `whole`: it is printed as it is, with all there is in it.
+    `whole`: it is printed as it is, with all there is in it. `entries`: the values of an object that is walked through,
+    whatever their names.
     """
 
     fields: dict[str, "Use"] = field(default_factory=dict)
     items: "Use | None" = None
+    entries: "Use | None" = None
     kinds: set[str] = field(default_factory=set)
     required: bool = False
     certain: bool = False
@@ -32,12 +34,12 @@ class Use:
     @property
     def closed(self) -> bool:
         """Tell whether nothing but its fields is read: a field that is not among them is unknown."""
-        return bool(self.fields) and not (self.unclear or self.whole or self.kinds - {"flag"})
+        return bool(self.fields) and not (self.unclear or self.whole or self.entries or self.kinds - {"flag"})
 
     def open(self) -> None:
         """Say that more may be read of it, and of all that is in it."""
         self.whole = True
-        for inner in (*self.fields.values(), *([self.items] if self.items else [])):
+        for inner in (*self.fields.values(), *(use for use in (self.items, self.entries) if use)):
             inner.open()
 
     def at(self, name: str) -> "Use":
@@ -48,6 +50,11 @@ class Use:
         """Return the use of a list's items."""
         self.items = self.items or Use()
         return self.items
+
+    def every(self) -> "Use":
+        """Return the use of an object's values."""
+        self.entries = self.entries or Use()
+        return self.entries
 
 
 def merged(uses: Iterable[Use]) -> Use:
@@ -69,6 +76,8 @@ def merged(uses: Iterable[Use]) -> Use:
         whole.fields[name] = merged(use.fields.get(name, Use()) for use in all_uses)
     lists = [use.items for use in all_uses if use.items]
     whole.items = merged(lists) if lists else None
+    walked = [use.entries for use in all_uses if use.entries]
+    whole.entries = merged(walked) if walked else None
     return whole
 
 
@@ -94,13 +103,15 @@ def _schema(use: Use, depth: int) -> Schema:
 
 
 def _shape(use: Use, depth: int) -> Schema:
-    if depth > _DEEPEST or (use.fields and use.items):
+    if depth > _DEEPEST or ((use.fields or use.entries) and use.items):
         return {}
     if use.items:
         return {"type": ["array", "null"], "items": _schema(use.items, depth + 1)} if not use.unclear else {}
-    if use.fields:
+    if use.fields or use.entries:
         types = {} if use.unclear else {"type": ["object", "null"]}
-        shape = {**types, "properties": _properties(use, depth), **_needed(use)}
+        shape: Schema = {**types, "properties": _properties(use, depth), **_needed(use)}
+        if use.entries:
+            shape["additionalProperties"] = _schema(use.entries, depth + 1)
         return {**shape, "additionalProperties": False} if use.closed else shape
     kinds = use.kinds - {"flag", "printed"} or use.kinds - {"flag"}
     return {} if use.unclear or len(kinds) != 1 else dict(_LEAVES[next(iter(kinds))])
@@ -130,6 +141,8 @@ _LEAVES: Mapping[str, Schema] = {
 _PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 )
+#: What the values of an example are called in an object whose names the template does not know.
+_KEYS = ("first", "second")
 #: Part of a name -> what such a value usually is; the first that is found counts.
 _GUESSES: tuple[tuple[tuple[str, ...], object], ...] = (
     (("email", "mail"), "jane.doe@example.com"),
@@ -163,10 +176,11 @@ _ROW: Schema = {"name": "Consulting", "description": "On site", "qty": 2, "unit"
 
 def example_of(use: Use, name: str = "") -> object:
     """Make a value that the template can use, guessed from its name where nothing else is known."""
-    if use.items and not use.fields:
+    if use.items and not (use.fields or use.entries):
         return [example_of(use.items, name.removesuffix("s")) for _ in range(2)]
-    if use.fields:
-        return {key: example_of(inner, key) for key, inner in use.fields.items()}
+    if use.fields or use.entries:
+        entries = {key: example_of(use.entries, name.removesuffix("s")) for key in _KEYS} if use.entries else {}
+        return {key: example_of(inner, key) for key, inner in use.fields.items()} | entries
     if "picture" in use.kinds or (name.lower() in _PICTURES and not use.kinds - {"printed"}):
         return {"$image": _PIXEL}
     if name.lower() in _LISTS and not use.kinds:
