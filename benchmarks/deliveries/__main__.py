@@ -122,7 +122,8 @@ def section(found: Mapping[str, Any]) -> Iterator[str]:
         )
     waits = found["idle"]
     used, of_redis = waits["process_percent"], waits["redis_percent"]
-    yield f"- {waits['pending']:,} retries that are not due: the process uses {used:.1f} % of a core, Redis {of_redis:.1f} %."
+    yield f"- {waits['pending']:,} retries that are not due: the process takes {used:.1f} % of a core,"
+    yield f"  Redis {of_redis:.1f} %."
 
 
 def main() -> None:

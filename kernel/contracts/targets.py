@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 from urllib.parse import quote
@@ -52,6 +53,7 @@ class Target:
     resource: str
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def parse(cls, url: str) -> "Target":
         """Parse strictly: what two parsers could read differently is refused. Raises BadTarget."""
         if len(url) > MAX_URL:
