@@ -210,15 +210,21 @@ class _Compiler:
         return FIND.sub(mark, text)
 
     def _cell_tags(self) -> None:
-        for element, number in self._scoped:
-            tag = self.tags[number]
-            if tag.keyword in CELL_STATEMENTS:
-                cell = self._enclosing(element, "tc", tag)
-                element.text = (element.text or "").replace(f"{_OPEN}{number}{_CLOSE}", "")
-                apply_cell_tag(cell, element, tag, self._insert)
+        marked = [(element, number) for element, number in self._scoped if self.tags[number].keyword in CELL_STATEMENTS]
+        cells = [self._enclosing(element, "tc", self.tags[number]) for element, number in marked]
+        within = {cell: self._tags_of(cell) for cell in cells}
+        for cell, (element, number) in zip(cells, marked, strict=True):
+            element.text = (element.text or "").replace(f"{_OPEN}{number}{_CLOSE}", "")
+            apply_cell_tag(cell, element, self.tags[number], self._insert, within[cell])
+
+    def _tags_of(self, cell: Element) -> list[Tag]:
+        """Return the tags in a cell's text, without those of tables in it and those that stand for it or its row."""
+        texts = (text for text in cell.iter(self._w + "t") if next(text.iterancestors(cell.tag), None) is cell)
+        tags = (self.tags[int(mark[1])] for text in texts for mark in _MARK.finditer(text.text or ""))
+        return [tag for tag in tags if tag.scope not in ("tc", "tr")]
 
     def _insert(self, code: str, kind: str, near: Tag) -> str:
-        self.tags.append(replace(near, kind=kind, code=code, quiet=True))
+        self.tags.append(replace(near, kind=kind, code=code, quiet=True, trim_before=False, trim_after=False))
         return f"{_OPEN}{len(self.tags) - 1}{_CLOSE}"
 
     def _lift(self, scope: str) -> None:
