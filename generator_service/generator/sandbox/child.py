@@ -34,6 +34,10 @@ _MAX_VERDICT = 1024 * 1024
 _PIPE_BUFFER = 1024 * 1024
 #: How long what the kernel says of a process is taken for true: asking takes as long as half a small document.
 _ASKED_ANEW_S = 0.1
+#: A process whose last documents took no longer gets its next order while it still renders, and need not wait for it.
+_SHORT_S, _SHORT_ONES = 0.01, 3
+#: How long an order waits for the one before, until it goes to another process.
+_PATIENCE_S = 0.05
 #: Nothing of our own environment: no keys, no proxies. One Rayon thread, or processes fight over the cores.
 _ENVIRONMENT = {"RAYON_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "LANG": "C.UTF-8"}
 
@@ -59,23 +63,41 @@ class _Died(Exception):
     """The pipe ended or carried nonsense: the process is of no more use."""
 
 
+class Untouched(Exception):
+    """The process had not begun with an order when it ended or was found slow: another may do it."""
+
+
+def _nothing_ahead() -> asyncio.Event:
+    over = asyncio.Event()
+    over.set()
+    return over
+
+
 @dataclass(eq=False)
 class Child:
-    """One render process, used by one document at a time. `usable` turns False once and for all."""
+    """One render process. It does one order after the other; `usable` turns False once and for all.
+
+    `orders`: how many it was given and has not done. `leftover`: reads the answer of the order that was just left.
+    """
 
     process: asyncio.subprocess.Process
     scratch: Path
     limits: SandboxLimits
     confined: bool = False
     usable: bool = True
-    busy: bool = False
+    orders: int = 0
     renders: int = 0
+    leftover: "asyncio.Task[None] | None" = None
     _stderr: str = ""
     _nonsense: str = ""
     _listening: "asyncio.Task[None] | None" = None
     _bundles: "OrderedDict[str, int]" = field(default_factory=OrderedDict)
     _cpu_limited: tuple[float, float] = (0.0, 0.0)
     _weigh_at: float = 0.0
+    _hot: bool = False
+    _last: asyncio.Event = field(default_factory=_nothing_ahead)
+    _began: float = 0.0
+    _short: int = 0
 
     @classmethod
     async def start(cls, limits: SandboxLimits, fonts: Path, scratch: Path) -> "Child":
@@ -153,11 +175,56 @@ class Child:
         return self._described(*await self._done({"kind": "describe"}, b"", (bundle,), timeout_s))
 
     async def _done(self, order: Header, body: bytes, bundles: Bundles, timeout_s: float) -> tuple[Header, bytes]:
-        """Have something done with a bundle, and one of fonts, within a time. Raises DocumentFailed."""
-        done = False
+        """Have something done with a bundle, and one of fonts, within a time. Raises DocumentFailed, Untouched.
+
+        The time begins when the order before is done.
+        """
+        for bundle in bundles:
+            self._send_bundle(bundle)
+        self._send({**order, "bundles": [bundle.sha256 for bundle in bundles]}, body)
+        ahead, over = self._last, asyncio.Event()
+        self._last = over
+        if not ahead.is_set():
+            await self._turn(ahead, over, timeout_s)
+        try:
+            return await self._answer(timeout_s)
+        finally:
+            over.set()
+
+    async def _turn(self, ahead: asyncio.Event, over: asyncio.Event, timeout_s: float) -> None:
+        """Wait until the order before is done. Raises Untouched if that takes long or ends the process."""
+        here = False
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await ahead.wait()
+            here = True
+        except TimeoutError:
+            raise Untouched from None
+        finally:
+            if not here:
+                self.leftover = asyncio.create_task(self._leave(ahead, over, timeout_s))
+        if not self.usable:
+            over.set()
+            raise Untouched
+
+    async def _leave(self, ahead: asyncio.Event, over: asyncio.Event, timeout_s: float) -> None:
+        """Read the answer to an order that nobody waits for any more."""
+        try:
+            await ahead.wait()
+            if self.usable:
+                with contextlib.suppress(DocumentFailed):
+                    await self._answer(timeout_s)
+        finally:
+            over.set()
+
+    async def _answer(self, timeout_s: float) -> tuple[Header, bytes]:
+        """Read the answer to the order at hand. Raises DocumentFailed if the process ended instead, or had to."""
+        done, self._began = False, time.monotonic()
         try:
             async with asyncio.timeout(timeout_s):
-                answer = await self._exchange(order, body, bundles, timeout_s)
+                self._limit_cpu(timeout_s)
+                await self._drain()
+                answer = await self._read()
             done = True
         except TimeoutError:
             raise timed_out(timeout_s) from None
@@ -168,15 +235,8 @@ class Child:
             if not self.usable:
                 self._kill()
         self.renders += 1
+        self._short = self._short + 1 if time.monotonic() - self._began < _SHORT_S else 0
         return answer
-
-    async def _exchange(self, order: Header, body: bytes, bundles: Bundles, timeout_s: float) -> tuple[Header, bytes]:
-        self._limit_cpu(timeout_s)
-        for bundle in bundles:
-            self._send_bundle(bundle)
-        self._send({**order, "bundles": [bundle.sha256 for bundle in bundles]}, body)
-        await self._drain()
-        return await self._read()
 
     def _limit_cpu(self, timeout_s: float) -> None:
         """Let the kernel stop it even if this process cannot: the CPU time used so far, and the job's."""
@@ -279,6 +339,7 @@ class Child:
                 await self._read()
         except (TimeoutError, _Died):
             self.usable = False
+        self._hot = False
         self.usable = self.usable and self.rss_bytes < self.limits.cool_rss_bytes
 
     @property
@@ -289,10 +350,22 @@ class Child:
     def hot(self) -> bool:
         """Whether it holds more memory than it should between documents; now and then, not after each small one."""
         now = time.monotonic()
-        if now < self._weigh_at:
-            return False
-        self._weigh_at = now + _ASKED_ANEW_S
-        return self.rss_bytes > self.limits.cool_rss_bytes
+        if not self._hot and now >= self._weigh_at:
+            self._weigh_at = now + _ASKED_ANEW_S
+            self._hot = self.rss_bytes > self.limits.cool_rss_bytes
+        return self._hot
+
+    @property
+    def takes_one_more(self) -> bool:
+        """Whether an order may lie ready for it: it does one that, like those before, should be done at once."""
+        return (
+            self.usable
+            and self.orders == 1
+            and self._short >= _SHORT_ONES
+            and not self._hot
+            and self.renders + self.orders < self.limits.renders
+            and time.monotonic() - self._began < _SHORT_S
+        )
 
     def _kill(self) -> None:
         self.usable = False

@@ -13,7 +13,7 @@ from contracts.templates import TemplateBundle
 from contracts.workbench import Verdict
 from generator.renderers.port import Rendered, RenderRequest, failed
 from generator.renderers.registry import FONTS
-from generator.sandbox.child import Child, StartFailed
+from generator.sandbox.child import Child, StartFailed, Untouched
 from generator.sandbox.limits import SandboxLimits
 from generator.sandbox.scratch import Scratch
 
@@ -37,7 +37,10 @@ class ChildStatus:
 
 
 class RenderPool:
-    """Renders documents in killable processes; at most `limits.workers` at once. Use from one event loop."""
+    """Renders documents in killable processes; at most `limits.workers` at once. Use from one event loop.
+
+    A process whose documents take milliseconds has its next order ready while it renders.
+    """
 
     def __init__(self, limits: SandboxLimits | None = None, *, fonts: Path = FONTS) -> None:
         self.limits = limits or SandboxLimits()
@@ -45,7 +48,7 @@ class RenderPool:
         self._children: set[Child] = set()  # those that may be given documents
         self._living: set[Child] = set()  # those whose process and folder are still there
         self._changed = asyncio.Event()
-        self._slots = asyncio.Semaphore(self.limits.workers)
+        self._slots = asyncio.Semaphore(2 * self.limits.workers)
         self._chores: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count(1)
         self._scratch: Scratch | None = None
@@ -65,7 +68,7 @@ class RenderPool:
     def children(self) -> tuple[ChildStatus, ...]:
         """The render processes, oldest first."""
         living = sorted(self._children, key=lambda child: child.scratch.name)
-        return tuple(ChildStatus(child.pid, child.busy, child.renders, child.rss_bytes) for child in living)
+        return tuple(ChildStatus(child.pid, child.orders > 0, child.renders, child.rss_bytes) for child in living)
 
     async def start(self) -> None:
         """Start the processes and wait until they are warm. Raises SandboxUnavailable."""
@@ -94,7 +97,7 @@ class RenderPool:
     async def render(self, request: RenderRequest, timeout_s: float | None = None) -> Rendered:
         """Render one document within `timeout_s` (the pool's if None). Raises DocumentFailed.
 
-        Waits for a free process first; the clock starts when the job is sent.
+        Waits for a free process first; the clock starts when that begins with the job.
         """
         self._refuse_untrusted(request.trusted)
         seconds = self.limits.timeout_s if timeout_s is None else timeout_s
@@ -107,13 +110,18 @@ class RenderPool:
 
     async def _in_a_process[T](self, work: Callable[[Child], Awaitable[T]]) -> T:
         async with self._slots:
-            child = await self._take()
-            fresh = child.renders == 0
-            try:
-                return await self._work(child, work)
-            except DocumentFailed as failure:
-                if fresh or failure.code != "memory_limit":
-                    raise
+            fresh = False
+            while True:
+                try:
+                    child = await self._take()
+                    fresh = child.renders == 0
+                    return await self._work(child, work)
+                except Untouched:
+                    continue
+                except DocumentFailed as failure:
+                    if fresh or failure.code != "memory_limit":
+                        raise
+                    break
             # Caches of earlier documents filled the process: this one gets another try in an unused one.
             return await self._work(await self._take(fresh=True), work)
 
@@ -121,7 +129,15 @@ class RenderPool:
         try:
             return await work(child)
         finally:
-            self._give_back(child)
+            leftover, child.leftover = child.leftover, None
+            if leftover is None:
+                self._give_back(child)
+            else:
+                self._do(self._give_back_after(leftover, child))
+
+    async def _give_back_after(self, leftover: asyncio.Task[None], child: Child) -> None:
+        await leftover
+        self._give_back(child)
 
     def _refuse_untrusted(self, trusted: bool) -> None:
         if self.confined or trusted or self.limits.untrusted_unconfined:
@@ -133,13 +149,15 @@ class RenderPool:
         )
 
     async def _take(self, *, fresh: bool = False) -> Child:
-        """Wait for a free process; `fresh`: an unused one, made by replacing a used one if need be."""
+        """Wait for a free process, or one that is so soon; `fresh`: an unused one, made by replacing one if need be."""
         while not self._closing:
-            free = [child for child in self._children if not child.busy and child.usable]
+            free = [child for child in self._children if not child.orders and child.usable]
+            if not free and not fresh:
+                free = [child for child in self._children if child.takes_one_more]
             # The most used one has the caches; the unused spare is kept for those who need it.
             chosen = (min if fresh else max)(free, key=lambda child: child.renders, default=None)
             if chosen is not None and not (fresh and chosen.renders):
-                chosen.busy = True
+                chosen.orders += 1
                 return chosen
             if chosen is not None:
                 self._replace(chosen)
@@ -148,17 +166,19 @@ class RenderPool:
         raise failed("render_crashed", "The render processes are shutting down.", retryable=True)
 
     def _give_back(self, child: Child) -> None:
-        if child.used_up:
+        alone = child.orders == 1
+        if not child.usable or (alone and child.used_up):
             self._replace(child)
-        elif child.hot:
+        elif child.hot and alone:
             self._do(self._cool(child))
         else:
             self._release(child)
 
     def _replace(self, child: Child) -> None:
-        child.usable, child.busy = False, True
-        self._children.discard(child)
-        self._do(self._replaced(child))
+        child.usable = False
+        if child in self._children:  # else another of its orders came first
+            self._children.discard(child)
+            self._do(self._replaced(child))
 
     def _do(self, work: Coroutine[object, object, None]) -> None:
         if self._closing:
@@ -169,7 +189,7 @@ class RenderPool:
         chore.add_done_callback(self._chores.discard)
 
     def _release(self, child: Child) -> None:
-        child.busy = False
+        child.orders -= 1
         self._changed.set()
 
     async def _cool(self, child: Child) -> None:
@@ -199,7 +219,7 @@ class RenderPool:
     async def _watched(self, child: Child) -> None:
         """Replace a process that dies while it is idle; one that dies at work is replaced when it is given back."""
         await child.process.wait()
-        if child in self._children and not child.busy:
+        if child in self._children and not child.orders:
             log.warning("render_child.died_idle", pid=child.pid, returncode=child.process.returncode)
             self._replace(child)
 
