@@ -318,3 +318,10 @@ def test_a_template_with_damaged_styles_or_lists_is_told_so(engines: Engines, na
         for member in before.namelist():
             after.writestr(member, b"<w:broken" if member == name else before.read(member))
     assert "damaged" in error(engines, out.getvalue(), {"x": "# a\n\n- b"}).message
+
+
+@pytest.mark.parametrize("text", ["[" * 50_000, "![" * 25_000, "[a](" * 12_000])
+def test_markdown_of_nothing_but_brackets_is_refused_at_once(engines: Engines, text: str) -> None:
+    found = error(engines, paragraphs("{{ x.y }}"), {"x": {"y": {"$markdown": text}}})
+    assert (found.code, found.data_path) == ("data_invalid", "x.y") and "opening brackets" in found.message
+    assert render(engines, paragraphs("{{ x }}"), {"x": {"$markdown": "[" * 10_000}}).content

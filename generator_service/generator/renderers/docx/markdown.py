@@ -29,6 +29,8 @@ from generator.renderers.docx.xml import (
 
 #: Longer texts take more than a second.
 LONGEST = 500_000
+#: Each opening bracket may begin a link, and costs 25 µs to find out.
+MOST_BRACKETS = 10_000
 #: Headings without a style of the template, in half points.
 _SIZES = (36, 30, 26, 24, 22, 22)
 #: One step of indentation in lists and quotes, and the hanging of a list's marks, in twentieths of a point.
@@ -48,12 +50,16 @@ def _parser() -> MarkdownIt:
 def markdown_blocks(place: Place, insert: Insert, properties: Element | None, base: Element | None) -> list[Element]:
     """Write a Markdown text as paragraphs and tables; plain ones look as `properties` and `base` say.
 
-    Raises DocumentFailed data_invalid for a text that is too long, and for a picture that cannot be shown.
+    Raises DocumentFailed data_invalid for a text that is too long or has too many brackets, and for a picture that
+    cannot be shown.
     """
     text = insert.value.get("$markdown")
     text = "" if text is None else str(text)
     if len(text) > LONGEST:
         raise place.refused(insert, f"The Markdown has {len(text)} characters; {LONGEST} are allowed.")
+    brackets = text.count("[")
+    if brackets > MOST_BRACKETS:
+        raise place.refused(insert, f"The Markdown has {brackets} opening brackets; {MOST_BRACKETS} are allowed.")
     return _Writer(place, insert, properties, base).blocks(_parser().parse(text))
 
 
