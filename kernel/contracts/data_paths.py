@@ -30,6 +30,15 @@ def near_hint(data: object, path: str) -> str:
     return "The data has " + " and ".join(f"`{name}`" for name in near) + ": is that meant?" if near else ""
 
 
+def near_anywhere(data: object, name: str) -> str:
+    """Say in one sentence which fields, however deep, are called nearly so; "" if none is."""
+    paths = [path for path in islice(_all_paths(data), _PATHS_SEARCHED) if len(path) < 200]
+    names = dict.fromkeys(path.rpartition(".")[2] for path in paths)
+    close = difflib.get_close_matches(name, names, n=2, cutoff=0.6)
+    near = [path for one in close for path in paths if path.rpartition(".")[2] == one][:3]
+    return "The data has " + " and ".join(f"`{path}`" for path in near) + ": is that meant?" if near else ""
+
+
 def hint_for(data: object, path: str) -> str:
     """Say in one sentence what to do about a path that is not in the data."""
     return near_hint(data, path) or f"Add `{path}` to the data, or guard it in the template."

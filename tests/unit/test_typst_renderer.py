@@ -68,6 +68,19 @@ def test_a_missing_key_inside_a_function_is_still_missing_data(engines: Engines)
     assert found.hint == "The data has `prices`: is that meant?"
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["#let f(c) = c.nmae\n#f(d.customer)", "#let (nmae,) = d.customer", "#for r in d.rows { let (nmae,) = r }"],
+)
+def test_a_missing_key_of_an_argument_or_of_parts_names_what_is_near(engines: Engines, source: str) -> None:
+    data = {"customer": {"name": "A"}, "rows": [{"name": "B"}]}
+    found = error(engines, f'#let d = json("data.json")\n{source}', data)
+    assert (found.code, found.hint) == (
+        "data_missing",
+        "The data has `customer.name` and `rows[].name`: is that meant?",
+    )
+
+
 @pytest.mark.parametrize("refuse", ['#panic("{}")', '#assert(false, message: "{}")'])
 def test_a_template_that_refuses_data_itself_can_name_the_place(engines: Engines, refuse: str) -> None:
     found = error(engines, "\n" + refuse.format("`items[0].price` is odd: no."), {"items": [{"prise": 1}]})

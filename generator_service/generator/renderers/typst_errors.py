@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import typst
 
-from contracts.data_paths import hint_for, near_hint
+from contracts.data_paths import hint_for, near_anywhere, near_hint
 from contracts.errors import DocumentFailed
 from generator.renderers.port import failed
 from generator.renderers.schema_typst import path_at
@@ -138,7 +138,9 @@ def _data_missing(
     if holder and path == key:
         names = re.split(r"[.(]", tag)
         path = ".".join([holder, *names[1 : names.index(key, 1)], key] if key in names[1:] else [holder, key])
-    return failed("data_missing", f"The data has no `{path}`.", **where, data_path=path, hint=hint_for(values, path))
+    bare = path == key and not near_hint(values, key)  # of an argument, or taken apart: its holder is not told
+    hint = (near_anywhere(values, key) if bare else "") or hint_for(values, path)
+    return failed("data_missing", f"The data has no `{path}`.", **where, data_path=path, hint=hint)
 
 
 def _data_path(key: str, tag: str, values: object) -> str:
