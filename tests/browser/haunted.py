@@ -60,22 +60,36 @@ async def haunt(api: httpx2.AsyncClient, receiver: Receiver) -> Haunted:
     failed = await api.post("/v1/documents", json={**request, "source": broken}, headers=mine)
     failed_id = failed.json()["document_id"]
     later = await posted(api, "/v1/documents", {**request, "run_at": TOMORROW}, {"Authorization": f"Bearer {key}"})
-    delivery_id = await attempted(api, made.document_id)
+    delivery_id = await attempted(api, document_id=made.document_id)
+    endpoints = await haunted_endpoints(api, receiver)
     made.pages = [
         *("/", "/documents", "/documents?metadata%5Bk%5D=%3Cimg+src%3Dx+onerror%3Dwindow.ran%3D1%3E&status=completed"),
         *(f"/documents/{one}" for one in (made.document_id, failed_id, later["id"])),
         *("/templates", "/templates?q=%3Cimg+src%3Dx%3E", "/templates/invoice"),
         *("/users", "/users?q=img", "/users/new", f"/users/{made.user_id}"),
         *("/webhooks", "/webhooks?status=dead", f"/webhooks/{delivery_id}", "/webhooks/secret"),
+        *endpoints,
     ]
     return made
 
 
-async def attempted(api: httpx2.AsyncClient, document_id: str) -> str:
-    """Wait until a document's webhook has been tried; returns its id."""
+async def haunted_endpoints(api: httpx2.AsyncClient, receiver: Receiver) -> list[str]:
+    """Register endpoints, ping one until it is gone; return the pages that show them."""
+    url = f"{receiver.url}?{ALL.replace(' ', '+')}"
+    made = {"url": url, "description": ALL, "headers": {"X-Haunted": ALL}, "types": ["document.cancelled"]}
+    endpoint_id = (await posted(api, "/v1/webhooks/endpoints", made))["id"]
+    path, receiver.status = f"/webhooks/endpoints/{endpoint_id}", 410
+    await posted(api, f"/v1{path}/test", {})
+    ping_id = await attempted(api, endpoint_id=endpoint_id)
+    forms = ("/webhooks/endpoints/new", f"{path}/edit", f"{path}/secret")
+    return ["/webhooks/endpoints", path, *forms, f"/webhooks/{ping_id}", f"/webhooks?endpoint_id={endpoint_id}"]
+
+
+async def attempted(api: httpx2.AsyncClient, **filters: str) -> str:
+    """Wait until a webhook has been tried; returns its id. `filters`: of which document, or to which endpoint."""
     async with asyncio.timeout(20):
         while True:
-            answer = await api.get("/v1/webhooks/deliveries", params={"document_id": document_id})
+            answer = await api.get("/v1/webhooks/deliveries", params=filters)
             for delivery in answer.json()["items"]:
                 if delivery["attempts"]:
                     return str(delivery["id"])

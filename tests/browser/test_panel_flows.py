@@ -187,3 +187,36 @@ async def test_the_signing_secret_is_fetched_only_when_asked_for(visitor: Visito
     assert secret not in await visitor.page.content()
     await visitor.page.get_by_text("Show your own secret").click()
     await expect(visitor.page.locator("#secret code")).to_have_text(secret)
+
+
+async def test_an_endpoint_is_registered_pinged_disabled_by_its_answer_and_enabled(
+    visitor: Visitor, receiver: Receiver
+) -> None:
+    page, receiver.status = visitor.page, 200
+    await visitor.go("/webhooks")
+    await page.get_by_role("link", name="Endpoints", exact=True).click()
+    await page.get_by_role("link", name="New endpoint").first.click()
+    await page.fill("#field-url", "ftp://nowhere")
+    with visitor.refusing(422):
+        await page.get_by_role("button", name="Register the endpoint").click()
+        await expect(page.locator("#about-url .flaw")).to_be_visible()
+    await page.fill("#field-url", receiver.url)
+    await page.locator("input[value='endpoint.disabled']").uncheck()
+    await page.get_by_role("button", name="Register the endpoint").click()
+    await expect(page.locator(".facts .chip").first).to_have_text("Enabled")
+    await page.get_by_role("button", name="Send a ping").click()
+    await expect(page.locator(".notice.good")).to_contain_text("The ping arrived: 200 OK")
+    receiver.status = 410
+    await page.get_by_role("button", name="Send a ping").click()
+    await expect(page.locator(".notice.bad")).to_contain_text("410 Gone")
+    path = page.url.partition("?")[0].removeprefix(visitor.base)
+    await visitor.go("/")
+    await expect(page.locator(f".notice.warn a[href='{path}']")).to_be_visible()
+    await page.locator(f".notice.warn a[href='{path}']").click()
+    await page.get_by_role("button", name="Enable").click()
+    await expect(page.locator(".facts .chip").first).to_have_text("Enabled")
+    await page.get_by_text("Show the secret").click()
+    await expect(page.locator("#secret code")).to_contain_text("whsec_")
+    await visitor.confirm(page.get_by_role("button", name="Delete"))
+    await expect(page).to_have_url(visitor.at("/webhooks/endpoints"))
+    await expect(page.locator(f"a[href='{path}']")).to_have_count(0)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from backends.deliveries import DeliveryBacklog
+from backends.endpoints import EndpointStore
+from contracts.endpoints import EndpointRow
 from contracts.errors import PressworkError
 from contracts.ids import now_ms
 from generator.maintenance.heartbeat import WorkerState, living_workers
@@ -25,7 +27,10 @@ KEPT_S = 1.0
 
 @dataclass(frozen=True)
 class Status:
-    """None where the server that knows it does not answer. `hour`: what ended in the last hour, as one bucket."""
+    """None where the server that knows it does not answer. `hour`: what ended in the last hour, as one bucket.
+
+    `lost_endpoints`: those that were disabled, not by their owners, the latest first.
+    """
 
     redis: bool
     clickhouse: bool
@@ -35,6 +40,7 @@ class Status:
     workers: list[WorkerState] | None
     deliveries: DeliveryBacklog | None
     dead_deliveries: int | None
+    lost_endpoints: list[EndpointRow] | None
     minute: Bucket | None
     hour: Bucket | None
     events_lag_s: float
@@ -44,6 +50,7 @@ class StatusBoard:
     def __init__(self, generator: "Generator", api_alive: Callable[[], Awaitable[bool]]) -> None:
         self._generator = generator
         self._api_alive = api_alive
+        self._endpoints = EndpointStore(generator.scripts)
         self._asking = asyncio.Lock()
         self._kept: Status | None = None
         self._kept_until = 0.0
@@ -68,6 +75,7 @@ class StatusBoard:
             workers = group.create_task(or_none(living_workers(generator.scripts)))
             deliveries = group.create_task(or_none(generator.deliveries.backlog()))
             dead = group.create_task(or_none(generator.history.dead_deliveries(now - DAY_MS)))
+            lost = group.create_task(or_none(self._lost_endpoints()))
             minute = group.create_task(or_none(generator.history.ended(now - MINUTE_MS, ONE_BUCKET_MS)))
             hour = group.create_task(or_none(generator.history.ended(now - HOUR_MS, ONE_BUCKET_MS)))
         return Status(
@@ -79,10 +87,15 @@ class StatusBoard:
             workers=workers.result(),
             deliveries=deliveries.result(),
             dead_deliveries=dead.result(),
+            lost_endpoints=lost.result(),
             minute=_whole(minute.result()),
             hour=_whole(hour.result()),
             events_lag_s=generator.shipper.lag_seconds,
         )
+
+    async def _lost_endpoints(self) -> list[EndpointRow]:
+        found = [row for row in await self._endpoints.all() if row.disabled_because not in ("", "owner")]
+        return sorted(found, key=lambda row: row.disabled_at or 0, reverse=True)
 
     async def ready(self) -> dict[str, object]:
         """Say for /readyz whether this process can do its work."""

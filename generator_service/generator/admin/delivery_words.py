@@ -93,6 +93,18 @@ def _of_error(words: Wording) -> dict[str, tuple[str, str]]:
             words("Nothing to tell any more"),
             words("The document or its user was deleted before this could be sent."),
         ),
+        "aborted": (
+            words("The receiver does not want this call"),
+            words("It answered `webhook-delivery: abort-message`, so this call was given up. Nothing to do."),
+        ),
+        "unwanted": (
+            words("The receiver wants no more calls"),
+            words("It answered `webhook-delivery: disable`. Enable its endpoint, or resend, once it wants them again."),
+        ),
+        "disabled": (
+            words("The endpoint is disabled"),
+            words("It was disabled or deleted before this was sent. Enable it, then resend or recover."),
+        ),
         "internal": (
             words("The call could not be built"),
             words("This is a defect of ours: the generator's log has the cause under this delivery's id."),

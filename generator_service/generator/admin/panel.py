@@ -15,7 +15,18 @@ from contracts.secrets import derive
 from generator.admin import assets, health
 from generator.admin.board import StatusBoard
 from generator.admin.guard import lost
-from generator.admin.pages import document_files, document_page, documents, login, overview, templates, users, webhooks
+from generator.admin.pages import (
+    document_files,
+    document_page,
+    documents,
+    endpoint_calls,
+    endpoints,
+    login,
+    overview,
+    templates,
+    users,
+    webhooks,
+)
 from generator.admin.pictures import TemplatePictures
 from generator.admin.previews import Previews
 from generator.admin.sessions import Session, Sessions
@@ -84,6 +95,8 @@ def attach(app: FastAPI, generator: "Generator") -> Panel:
     app.include_router(health.router)
     if "admin" in generator.roles:
         app.add_exception_handler(HTTPException, lost)
-        for module in (assets, login, overview, documents, document_page, document_files, templates, users, webhooks):
+        for module in (assets, login, overview, documents, document_page, document_files, templates, users):
+            app.include_router(module.router)
+        for module in (endpoints, endpoint_calls, webhooks):  # /webhooks/endpoints is no delivery
             app.include_router(module.router)
     return panel

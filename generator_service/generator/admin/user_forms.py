@@ -19,6 +19,11 @@ class BadAttrs(ValueError):
         self.column = column
 
 
+def if_match(version: str) -> dict[str, str]:
+    """Return the header that lets a change pass only from the version that a form was filled with."""
+    return {"If-Match": f'"{version}"' if version.isascii() and version.isdigit() else '"0"'}
+
+
 @dataclass(frozen=True)
 class UserForm:
     """What stands in the fields. `version` is the one that was shown when they were filled."""
@@ -55,7 +60,7 @@ class UserForm:
     @property
     def if_match(self) -> dict[str, str]:
         """The header that lets a change only pass if nobody was in between."""
-        return {"If-Match": f'"{self.version}"' if self.version.isascii() and self.version.isdigit() else '"0"'}
+        return if_match(self.version)
 
     def _attrs(self) -> JsonObject:
         if not self.attrs.strip():

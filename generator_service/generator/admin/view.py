@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse
 
 from contracts.ids import now_ms, rfc3339
 from generator.admin.assets import asset_url
+from generator.admin.delivery_words import receiver
 from generator.admin.wording import LANGUAGES, choose_language, wording
 
 THEMES = ("auto", "light", "dark")
@@ -54,6 +55,7 @@ def environment(language: str) -> Environment:
         "clock": words.clock,
         "ago": words.ago,
         "iso": rfc3339,
+        "receiver": receiver,
     }
     return made
 

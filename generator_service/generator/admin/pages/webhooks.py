@@ -29,13 +29,15 @@ class Filters:
 
     status: str = ""
     document_id: str = ""
+    endpoint_id: str = ""
     cursor: str = ""
 
     @classmethod
     def of(cls, visit: Visit) -> "Filters":
         given = visit.request.query_params
         status = given.get("status", "")
-        return cls(status if status in STATUSES else "", given.get("document_id", "").strip(), given.get("cursor", ""))
+        document_id, endpoint_id = (given.get(name, "").strip() for name in ("document_id", "endpoint_id"))
+        return cls(status if status in STATUSES else "", document_id, endpoint_id, given.get("cursor", ""))
 
     def query(self, **changes: str) -> str:
         values = {**vars(self), "cursor": "", **changes}
@@ -69,7 +71,8 @@ async def webhooks(visit: CurrentVisit) -> Response:
     """List deliveries, latest due first; the first page is live."""
     filters = Filters.of(visit)
     listing = await listing_of(visit, filters)
-    return visit.page("webhooks.html", listing.status, **_listed(visit, filters, listing))
+    status = await visit.panel.board.status()
+    return visit.page("webhooks.html", listing.status, status=status, **_listed(visit, filters, listing))
 
 
 @router.get("/live/webhooks")
@@ -152,18 +155,37 @@ class Line:
 
     @classmethod
     def of(cls, delivery: JsonObject, words: Wording) -> "Line":
-        attempts = _attempts(delivery)
+        attempts = attempts_of(delivery)
         last = said(attempts[-1], words) if attempts else None
         return cls(delivery, receiver(str(delivery["url"])), last, len(attempts))
 
 
 async def _one(visit: Visit, delivery_id: UUID) -> dict[str, object]:
     delivery = (await visit.api.get(f"{API}/{delivery_id}")).json
-    explained = [(attempt, said(attempt, visit.words)) for attempt in _attempts(delivery)]
-    return {"delivery": delivery, "attempts": explained, "receiver": receiver(str(delivery["url"])), "problem": ""}
+    explained = [(attempt, said(attempt, visit.words)) for attempt in attempts_of(delivery)]
+    return {
+        "delivery": delivery,
+        "attempts": explained,
+        "receiver": receiver(str(delivery["url"])),
+        "endpoint": await _endpoint(visit, delivery),
+        "problem": "",
+    }
 
 
-def _attempts(delivery: JsonObject) -> list[JsonObject]:
+async def _endpoint(visit: Visit, delivery: JsonObject) -> JsonObject | None:
+    """Return the endpoint that a delivery is for; None for a callback's, and for one that was deleted."""
+    if delivery["endpoint_id"] is None:
+        return None
+    try:
+        return (await visit.api.get(f"/v1/webhooks/endpoints/{delivery['endpoint_id']}")).json
+    except ApiRefused as refused:
+        if refused.status != 404:
+            raise
+        return None
+
+
+def attempts_of(delivery: JsonObject) -> list[JsonObject]:
+    """Return the attempts of a delivery as the API shows it."""
     attempts = delivery["attempts"]
     return attempts if isinstance(attempts, list) else []
 
