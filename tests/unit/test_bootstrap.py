@@ -50,8 +50,8 @@ async def migrated() -> None:
     return None
 
 
-async def no_templates() -> int:
-    return 0
+async def nothing_to_bring() -> dict[str, int]:
+    return {}
 
 
 def a_bootstrap(
@@ -60,7 +60,7 @@ def a_bootstrap(
     migrate: Callable[[], Awaitable[None]] = migrated,
     require_safe_redis: Callable[[], Awaitable[None]] = safe,
 ) -> Bootstrap:
-    return Bootstrap(accounts, None, history, migrate, "", require_safe_redis, no_templates)  # type: ignore[arg-type]
+    return Bootstrap(accounts, None, history, migrate, "", require_safe_redis, nothing_to_bring)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("failure", [HistoryUnavailable(), RuntimeError("a row that cannot be read")])
