@@ -11,6 +11,8 @@ import httptools
 
 #: Interim answers (100, 103) before the real one; more of them are no HTTP any more.
 MAX_INTERIM = 8
+#: Bytes on the wire for each byte of the body that is read: chunks of one byte are six, and an extension has no end.
+FRAMING = 6
 
 
 class BrokenAnswer(Exception):
@@ -69,8 +71,9 @@ class Exchange(asyncio.Protocol):
 
     @property
     def reusable(self) -> bool:
-        """Whether the next request may go over this connection."""
-        return self._idle and not self._lost
+        """Whether the next request may go over this connection: an answer may come before the request has left."""
+        written = self._transport is not None and self._transport.get_write_buffer_size() == 0
+        return self._idle and not self._lost and written
 
     async def send(self, request: bytes) -> Head:
         """Send a request and wait for the answer's head. Raises BrokenAnswer, HungUp or what the socket says."""
@@ -102,13 +105,20 @@ class Exchange(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
+            self._idle = False
             self._end_body()
         except httptools.HttpParserCallbackError as error:
             self._break(error.__context__ if isinstance(error.__context__, BrokenAnswer) else BrokenAnswer(str(error)))
         except httptools.HttpParserError as error:
             self._break(BrokenAnswer(str(error)))
+        self._stop_reading()
+
+    def _stop_reading(self) -> None:
+        """End what is longer than is read of it: the head, or a body whose chunks are mostly not body."""
         if not self._head_came.done() and self._received > self._limits.head_bytes:
             self._break(BrokenAnswer("The answer's headers are too many or too long."))
+        if self._received > self._limits.head_bytes + FRAMING * self._limits.body_bytes:
+            self._end_body()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
@@ -119,6 +129,8 @@ class Exchange(asyncio.Protocol):
     # llhttp's side
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head_came.done():
+            return  # a trailer, which is no header (RFC 9110, 6.5.1)
         self._headers_seen += 1
         self._header_bytes += len(name) + len(value)
         if self._headers_seen > self._limits.headers or self._header_bytes > self._limits.head_bytes:
