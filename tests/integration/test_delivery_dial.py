@@ -2,17 +2,11 @@
 
 import asyncio
 import gzip
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from contracts.targets import AllowList
 from generator.delivery.dial import Answer, Dialer, DialLimits
@@ -213,52 +207,6 @@ async def test_proxies_from_the_environment_are_ignored(
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
         assert (await Dialer(LOOPBACK, QUICK).post(receiver.url, {}, b"{}")).http_status == 200
         assert dialled == {("127.0.0.1", receiver.port)}
-
-
-def certificate(directory: Path, name: str) -> Path:
-    """Write a key with a self-signed certificate for a name."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    file = directory / "both.pem"
-    file.write_bytes(key.private_bytes(*form) + made.public_bytes(serialization.Encoding.PEM))
-    return file
-
-
-@pytest.mark.parametrize(
-    ("trusted", "host", "error"),
-    [(True, "hooks.example", ""), (False, "hooks.example", "tls"), (True, "other.example", "tls")],
-)
-async def test_tls_is_verified_for_the_name_in_the_url(tmp_path: Path, trusted: bool, host: str, error: str) -> None:
-    pem = certificate(tmp_path, "hooks.example")
-    ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    ours.load_cert_chain(pem)
-    calls: list[bytes] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        calls.append(await reader.readuntil(b"{}"))
-        writer.write(OK + b"Content-Length: 0\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=ours)
-    port = server.sockets[0].getsockname()[1]
-    tls = ssl.create_default_context(cafile=str(pem)) if trusted else None
-    try:
-        answer = await Dialer(LOOPBACK, QUICK, lookup=looks_up("127.0.0.1"), tls=tls).post(
-            f"https://{host}:{port}/", {}, b"{}"
-        )
-    finally:
-        server.close()
-    assert answer.error == error and len(calls) == (0 if error else 1)
 
 
 class Staying:

@@ -1,0 +1,135 @@
+"""The webhook client speaks TLS 1.2 at least, with whoever can prove to be the name in the URL."""
+
+import asyncio
+import ssl
+import time
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from contracts.targets import AllowList
+from generator.delivery.dial import Answer, Dialer, DialLimits
+from tests.integration.delivery_zoo import answers, dialled, hung_up, receiving, says
+
+__all__ = ["dialled", "hung_up"]
+pytestmark = pytest.mark.usefixtures("hung_up")
+
+LOOPBACK = AllowList.parse(cidrs="127.0.0.1/32")
+QUICK = DialLimits(connect_s=0.5, total_s=2, body_s=0.2)
+
+
+def certificate(directory: Path, name: str, *, until_days: int = 1) -> Path:
+    """Write a key with a self-signed certificate for a name; it ends in so many days."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=9))
+        .not_valid_after(now + timedelta(days=until_days))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file = directory / "both.pem"
+    file.write_bytes(key.private_bytes(*form) + made.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+class Secure:
+    """A receiver behind TLS: where it listens, and the requests that came through."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.calls: list[bytes] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.calls.append(await reader.readuntil(b"{}"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def secured(pem: Path, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> AsyncIterator[Secure]:
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, newest
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.load_cert_chain(pem)
+    receiver = Secure()
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=context)
+    receiver.port = server.sockets[0].getsockname()[1]
+    try:
+        yield receiver
+    finally:
+        server.close()
+
+
+async def at_home(host: str, port: int) -> list[str]:
+    await asyncio.sleep(0)
+    return ["127.0.0.1"]
+
+
+async def call(host: str, port: int, trusted: Path | None) -> Answer:
+    tls = ssl.create_default_context(cafile=str(trusted)) if trusted else None
+    started = time.monotonic()
+    answer = await Dialer(LOOPBACK, QUICK, lookup=at_home, tls=tls).post(f"https://{host}:{port}/", {}, b"{}")
+    assert time.monotonic() - started < QUICK.connect_s + 1
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("trusted", "host", "days", "newest", "error"),
+    [
+        pytest.param(True, "hooks.example", 1, ssl.TLSVersion.TLSv1_3, "", id="TLS 1.3"),
+        pytest.param(True, "hooks.example", 1, ssl.TLSVersion.TLSv1_2, "", id="TLS 1.2"),
+        pytest.param(True, "hooks.example", 1, ssl.TLSVersion.TLSv1_1, "tls", id="TLS 1.1 at most"),
+        pytest.param(True, "hooks.example", 1, ssl.TLSVersion.TLSv1, "tls", id="TLS 1.0 at most"),
+        pytest.param(False, "hooks.example", 1, ssl.TLSVersion.TLSv1_3, "tls", id="self-signed"),
+        pytest.param(True, "hooks.example", -1, ssl.TLSVersion.TLSv1_3, "tls", id="expired"),
+        pytest.param(True, "other.example", 1, ssl.TLSVersion.TLSv1_3, "tls", id="another name"),
+        pytest.param(True, "127.0.0.1", 1, ssl.TLSVersion.TLSv1_3, "tls", id="an address that it does not name"),
+    ],
+)
+async def test_tls_is_verified_for_the_name_in_the_url(
+    tmp_path: Path, trusted: bool, host: str, days: int, newest: ssl.TLSVersion, error: str
+) -> None:
+    pem = certificate(tmp_path, "hooks.example", until_days=days)
+    async with secured(pem, newest) as receiver:
+        answer = await call(host, receiver.port, pem if trusted else None)
+    # One that speaks no TLS that we do may hang up without a word of it.
+    old = newest in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
+    assert answer.error == error or old and answer.error == "connect"
+    assert answer.http_status == (None if error else 200)
+    assert len(receiver.calls) == (0 if error else 1), "nothing is said before the other side has proved itself"
+
+
+async def test_a_receiver_without_tls_gets_no_request() -> None:
+    async with receiving(answers(200)) as receiver:
+        answer = await call("hooks.example", receiver.port, None)
+    assert answer.error in ("tls", "timeout", "connect") and receiver.calls == []
+
+
+async def test_a_handshake_that_never_ends_ends_at_the_connect_timeout() -> None:
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(mute, "127.0.0.1", 0)
+    answer = await call("hooks.example", server.sockets[0].getsockname()[1], None)
+    server.close()
+    assert answer.error == "timeout" and answer.error_detail == "No connection within 0.5 s."
+
+
+async def test_tls_to_https_never_falls_back_to_http(tmp_path: Path, dialled: set[tuple[str, int]]) -> None:
+    async with receiving(says(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as receiver:
+        answer = await call("hooks.example", receiver.port, certificate(tmp_path, "hooks.example"))
+        assert answer.http_status is None and dialled == {("127.0.0.1", receiver.port)}
