@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from standardwebhooks import Webhook
 
 from backends.clickhouse import ClickHouse
-from backends.deliveries import Circuit, Deliveries
+from backends.deliveries import Deliveries
 from backends.endpoints import EndpointStore
 from contracts.endpoints import TYPES
 from contracts.jobs import Callback
@@ -57,7 +57,9 @@ async def ended(api: Api, user_id: str, **more: object) -> UUID:
 
 
 @asynccontextmanager
-async def delivering(api: Api, schedule: str = "0,0.02,0.02", circuit: Circuit | None = None) -> AsyncIterator[None]:
+async def delivering(
+    api: Api, schedule: str = "0,0.02,0.02", limits: DeliverLimits | None = None
+) -> AsyncIterator[None]:
     """Deliver as the generator does."""
     endpoints, data = EndpointStore(api.scripts), delivery_data(api)
     dialer = Dialer(LOOPBACK, DialLimits(connect_s=1, total_s=2, body_s=0.5))
@@ -66,7 +68,7 @@ async def delivering(api: Api, schedule: str = "0,0.02,0.02", circuit: Circuit |
     async def disable(endpoint_id: UUID, reason: str) -> None:
         await disable_endpoint(endpoints, endpoint_id, reason)  # type: ignore[arg-type]
 
-    deliverer = Deliverer(Deliveries(api.scripts, circuit=circuit), attempter, DeliverLimits(), disable)
+    deliverer = Deliverer(Deliveries(api.scripts), attempter, limits, disable)
     running = asyncio.create_task(deliverer.run())
     try:
         yield
@@ -269,6 +271,18 @@ async def test_a_receiver_that_wants_no_more_is_disabled_and_others_hear_of_it(
     assert (shown["enabled"], shown["disabled_because"]) == (False, reason) and shown["disabled_at"]
     told = httpx2.Response(200, content=watching.calls[0].body).json()["data"]
     assert (told["endpoint_id"], told["disabled_because"]) == (endpoint["id"], reason) and "hush" not in str(told)
+
+
+async def test_an_endpoint_that_has_only_failed_for_long_is_disabled(api: Api) -> None:
+    client, user_id = await api.user()
+    async with receiving(answers(500)) as receiver:
+        endpoint = await made(client, url=receiver.url)
+        async with delivering(api, "0,0.02,0.02,0.02,0.02", DeliverLimits(failing_days=0.01 / 86_400, failing_calls=3)):
+            document_id = await ended(api, user_id)
+            await wait_until(lambda: settled(api, document_id))
+    shown = (await client.get(f"{ENDPOINTS}/{endpoint['id']}")).json()
+    assert (shown["enabled"], shown["disabled_because"]) == (False, "failing")
+    assert len(receiver.calls) >= 3
 
 
 async def test_a_message_that_is_refused_for_good_leaves_the_endpoint_enabled(api: Api) -> None:
