@@ -38,8 +38,15 @@ _ASKED_ANEW_S = 0.1
 _SHORT_S, _SHORT_ONES = 0.01, 3
 #: How long an order waits for the one before, until it goes to another process.
 _PATIENCE_S = 0.05
-#: Nothing of our own environment: no keys, no proxies. One Rayon thread, or processes fight over the cores.
-_ENVIRONMENT = {"RAYON_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "LANG": "C.UTF-8"}
+#: Nothing of our own environment: no keys, no proxies. One Rayon thread, or processes fight over the cores. glibc keeps
+#: 16 MiB for the next document instead of giving each one's memory back, which took a quarter of an invoice's time.
+_ENVIRONMENT = {
+    "RAYON_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_TRIM_THRESHOLD_": str(16 * 1024 * 1024),
+    "MALLOC_MMAP_THRESHOLD_": str(4 * 1024 * 1024),
+    "LANG": "C.UTF-8",
+}
 
 
 Bundles = tuple[TemplateBundle, ...]

@@ -18,8 +18,12 @@ class BrokenFrame(ValueError):
 
 def encode(header: Mapping[str, object], body: bytes = b"") -> bytes:
     """Return the frame of a header and a body."""
+    return _head(header, body) + body
+
+
+def _head(header: Mapping[str, object], body: bytes) -> bytes:
     text = json.dumps(header, separators=(",", ":")).encode()
-    return LENGTHS.pack(len(text), len(body)) + text + body
+    return LENGTHS.pack(len(text), len(body)) + text
 
 
 def decode_header(text: bytes) -> Header:
@@ -54,8 +58,14 @@ def _read_exactly(descriptor: int, count: int) -> bytes:
     return b"".join(chunks)
 
 
-def write_all(descriptor: int, content: bytes) -> None:
-    """Write everything to a blocking pipe."""
-    view = memoryview(content)
+def write_frame(descriptor: int, header: Mapping[str, object], body: bytes = b"") -> None:
+    """Write one frame to a blocking pipe, without a copy of its body."""
+    head = _head(header, body)
+    written = os.writev(descriptor, (head, body))
+    for part, already in ((head, written), (body, max(written - len(head), 0))):
+        _write_all(descriptor, memoryview(part)[already:])
+
+
+def _write_all(descriptor: int, view: memoryview) -> None:
     while view:
         view = view[os.write(descriptor, view) :]

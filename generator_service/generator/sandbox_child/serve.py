@@ -11,7 +11,7 @@ from contracts.templates import BadArchive, TemplateBundle
 from generator.core import Engines, Rendered, RenderRequest, generate
 from generator.describe import describe
 from generator.renderers.port import failed
-from generator.sandbox_child.frames import Header, encode, read_frame, write_all
+from generator.sandbox_child.frames import Header, read_frame, write_frame
 from generator.sandbox_child.hints import SMALLER, UNEXPECTED
 
 _NAP_S = 0.05
@@ -45,7 +45,7 @@ class Server:
                 self._guarded(self._describe if header["kind"] == "describe" else self._render, header, body)
 
     def _answer(self, header: Header, body: bytes = b"") -> None:
-        write_all(self._answers, encode(header, body))
+        write_frame(self._answers, header, body)
 
     def _keep(self, header: Header, packed: bytes) -> None:
         for sha256 in _texts(header["forget"]):
