@@ -105,6 +105,7 @@ async def test_a_ping_is_sent_and_its_outcome_stands_on_the_page(panel: PanelSta
     path = f"{PATH}/{await registered(panel)}"
     answer = await panel.post(f"{path}/test")
     assert answer.status_code == 200 and "The ping failed: Name not found." in answer.text
+    assert (await panel.get(f"{path}/test")).headers["Location"] == path
     delivery = re.findall(r'href="(/webhooks/[0-9a-f-]{36})">Look at the ping', answer.text)[0]
 
     async def logged_too() -> bool:

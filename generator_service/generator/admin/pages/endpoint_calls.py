@@ -39,6 +39,13 @@ async def recover(visit: CurrentVisit, endpoint_id: EndpointId) -> Response:
     return await page_of(visit, endpoint_id, recovery=recovery)
 
 
+@router.get(PATH + "/{endpoint_id}/test")
+@router.get(PATH + "/{endpoint_id}/recover")
+async def back(visit: CurrentVisit, endpoint_id: EndpointId) -> Response:
+    """Lead whoever comes back to the address of a call, as a change of the language does, to the endpoint."""
+    return visit.go(f"{PATH}/{endpoint_id}")
+
+
 @router.get(PATH + "/{endpoint_id}/secret")
 async def secret(visit: CurrentVisit, endpoint_id: EndpointId) -> Response:
     """Show the secret that signs this endpoint's calls: its page loads it when it is opened."""
