@@ -58,14 +58,24 @@ local function show(id, run, member)
   if settled then emit(id, settled == 'dead' and 'delivery_dead' or 'delivered', now) end
 end
 
+-- A lease that has ended may have brought its delivery back into the lane: from there it would go before its time.
+local function leave_lane(member)
+  local receiver = receiver_of_delivery(member)
+  local lane = P .. 'deliver_lane:' .. receiver
+  if redis.call('LREM', lane, 1, member) == 1 and redis.call('LLEN', lane) == 0 then
+    redis.call('LREM', P .. 'deliver_ring', 1, receiver)
+  end
+end
+
 local function record(member, token, outcome, next_at, sign, line)
   local key = P .. 'delivery:' .. member
-  local v = redis.call('HMGET', key, 'token', 'status', 'recorded', 'document_id', 'run')
+  local v = redis.call('HMGET', key, 'token', 'status', 'recorded', 'document_id', 'run', 'leased_until')
   if v[3] == token then return {'ok', '0', '0'} end
   if v[1] ~= token or v[2] ~= 'pending' then return {'stale', '0', '0'} end
   redis.call('HINCRBY', key, 'attempts', 1)
   redis.call('HSET', key, 'recorded', token, 'status', outcome)
   redis.call('HDEL', key, 'leased_until')
+  if tonumber(v[6] or 0) <= now then leave_lane(member) end
   if outcome == 'pending' then
     redis.call('HSET', key, 'next_at', next_at)
     redis.call('ZADD', P .. 'due', next_at, member)
