@@ -60,7 +60,8 @@ def a_bootstrap(
     migrate: Callable[[], Awaitable[None]] = migrated,
     require_safe_redis: Callable[[], Awaitable[None]] = safe,
 ) -> Bootstrap:
-    return Bootstrap(accounts, None, history, migrate, "", require_safe_redis, nothing_to_bring)  # type: ignore[arg-type]
+    bring_back = nothing_to_bring
+    return Bootstrap(accounts, None, history, migrate, "", require_safe_redis, bring_back)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("failure", [HistoryUnavailable(), RuntimeError("a row that cannot be read")])

@@ -1,4 +1,4 @@
-"""Does Redis hold what serving needs: users, keys, template heads, endpoints, and the mark that says that it is all there?
+"""Does Redis hold what serving needs: users, keys, templates, endpoints, and the mark that says that it is all there?
 
 Rebuilt from ClickHouse, and the templates that ship with Presswork from their files. What Redis has is newer and stays,
 unless Redis was set back: then history has a higher version.
