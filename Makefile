@@ -30,7 +30,7 @@ install: .venv/.ready-dev ## Install everything, with the development tools
 
 # All tests run in several processes, each file in one, in the order of the folders: the longest files come first. Tests
 # that ARGS chooses do not wait for processes to start, and a Redis of yours (CONTRIBUTING.md) is emptied before each test.
-IN_PROCESSES = $(if $(ARGS)$(PRESSWORK_TEST_REDIS_URL),,-n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
+IN_PROCESSES = $(if $(ARGS)$(PRESSWORK_TEST_REDIS_URL),,-n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 20)
 
 .PHONY: test
 test: .venv/.ready-dev ## Run every test but the slow ones; ARGS="-k words" passes options to pytest, in one process
