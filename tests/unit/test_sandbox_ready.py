@@ -120,3 +120,19 @@ async def test_a_document_that_lies_ready_can_be_cancelled(brisk: RenderPool, mo
     assert (await brisk.render(typst('#set document(title: "second")\nready'))).content == await _alone()
     await wait_until(lambda: not any(child.busy for child in brisk.children))
     assert [(child.pid, child.renders) for child in brisk.children] == [(before.pid, before.renders + 3)]
+
+
+async def test_the_spare_process_does_not_let_more_documents_render_at_once() -> None:
+    pool = RenderPool(SandboxLimits(workers=1, spare=1))
+    await pool.start()
+    try:
+        slow = asyncio.create_task(pool.render(typst("slow", simulate=Simulate(seconds=1)), 20))
+        quick = [asyncio.create_task(pool.render(typst(f"{number}"), 20)) for number in range(3)]
+        busy: list[int] = []
+        while not slow.done():
+            busy.append(sum(child.busy for child in pool.children))
+            await asyncio.sleep(0.02)
+        assert max(busy) == 1 and not any(task.done() for task in quick[1:])
+        await asyncio.gather(*quick)
+    finally:
+        await pool.close()

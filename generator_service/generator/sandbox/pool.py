@@ -151,7 +151,7 @@ class RenderPool:
     async def _take(self, *, fresh: bool = False) -> Child:
         """Wait for a free process, or one that is so soon; `fresh`: an unused one, made by replacing one if need be."""
         while not self._closing:
-            free = [child for child in self._children if not child.orders and child.usable]
+            free = [child for child in self._children if not child.orders and child.usable] if self._has_room() else []
             if not free and not fresh:
                 free = [child for child in self._children if child.takes_one_more]
             # The most used one has the caches; the unused spare is kept for those who need it.
@@ -164,6 +164,10 @@ class RenderPool:
             self._changed.clear()
             await self._changed.wait()
         raise failed("render_crashed", "The render processes are shutting down.", retryable=True)
+
+    def _has_room(self) -> bool:
+        """Whether one more process may work: the spare is for those who need an unused one, not for more at once."""
+        return sum(child.orders > 0 for child in self._children) < self.limits.workers
 
     def _give_back(self, child: Child) -> None:
         alone = child.orders == 1
