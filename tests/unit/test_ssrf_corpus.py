@@ -112,7 +112,9 @@ def test_each_spelling_of_an_address_is_judged_as_that_address(address: str) -> 
 @pytest.mark.parametrize("address", corpus.PUBLIC_V4)
 def test_a_public_address_passes_however_it_is_spelled(address: str) -> None:
     for host in chain(corpus.ipv4_spellings(address), corpus.judged_by_v4(address)):
-        judge_at_accept(f"http://{host}/", NOTHING)
+        target = Target.parse(f"http://{host}/")
+        judge_at_accept(target.url, NOTHING)
+        assert [NOTHING.verdict(target, one).allowed for one in target.fixed] == [True], host
 
 
 @pytest.mark.parametrize("family", ["userinfo", "control characters and spaces"])

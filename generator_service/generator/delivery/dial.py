@@ -5,6 +5,7 @@ import os
 import ssl
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from contracts.targets import Address, AllowList, BadTarget, Target, remedy
@@ -128,11 +129,9 @@ class Dialer:
         now, end = asyncio.get_running_loop().time(), deadline.when()
         # A little before the deadline, which would otherwise turn a received 200 into a timeout.
         until = now + self._limits.body_s if end is None else min(now + self._limits.body_s, end - 0.1)
-        try:
+        with suppress(TimeoutError):  # what has come by then is shown
             async with asyncio.timeout_at(until):
                 await exchange.read()
-        except TimeoutError:
-            pass
         broken = b" [broken off]" if exchange.broken else b""
         return _readable(bytes(exchange.body[: 4 * EXCERPT_CHARACTERS]) + broken)
 

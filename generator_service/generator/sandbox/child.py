@@ -23,6 +23,7 @@ from contracts.templates import TemplateBundle
 from contracts.workbench import Verdict
 from generator.renderers.port import Rendered, RenderRequest, failed
 from generator.sandbox.limits import SandboxLimits
+from generator.sandbox.proc import cpu_seconds, rss_bytes
 from generator.sandbox.verdicts import spoke_nonsense, timed_out, verdict
 from generator.sandbox_child.frames import LENGTHS, MAX_HEADER, BrokenFrame, Header, decode_header, encode
 
@@ -163,11 +164,7 @@ class Child:
     @property
     def rss_bytes(self) -> int:
         """Resident memory now; 0 where there is no /proc."""
-        try:
-            pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
-        except (OSError, IndexError):
-            return 0
-        return int(pages) * resource.getpagesize()
+        return rss_bytes(self.pid)
 
     async def render(self, request: RenderRequest, timeout_s: float) -> Rendered:
         """Render one document. Raises DocumentFailed; afterwards the process may be no longer `usable`."""
@@ -251,7 +248,7 @@ class Child:
         if limited_s == timeout_s and now < until:
             return
         self._cpu_limited = (timeout_s, now + _ASKED_ANEW_S)
-        used = _cpu_seconds(self.pid)
+        used = cpu_seconds(self.pid)
         if used is not None:
             soft = math.ceil(used + timeout_s) + 1
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -405,13 +402,3 @@ def _fields(request: RenderRequest) -> Header:
         "trusted": request.trusted,
         "missing": request.missing,
     }
-
-
-def _cpu_seconds(pid: int) -> float | None:
-    """Return the CPU time a process has used, None where there is no /proc or no process."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    fields = text.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
