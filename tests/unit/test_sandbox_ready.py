@@ -129,10 +129,10 @@ async def test_the_spare_process_does_not_let_more_documents_render_at_once() ->
         slow = asyncio.create_task(pool.render(typst("slow", simulate=Simulate(seconds=1)), 20))
         quick = [asyncio.create_task(pool.render(typst(f"{number}"), 20)) for number in range(3)]
         busy: list[int] = []
-        while not slow.done():
+        while not all(task.done() for task in quick):
             busy.append(sum(child.busy for child in pool.children))
             await asyncio.sleep(0.02)
-        assert max(busy) == 1 and not any(task.done() for task in quick[1:])
-        await asyncio.gather(*quick)
+        assert max(busy) == 1
+        assert {(await task).pages for task in (slow, *quick)} == {1}
     finally:
         await pool.close()
