@@ -148,7 +148,7 @@ DELIVERY: Example = {
             "at": "2026-03-01T09:30:00.301Z",
             "status_code": 503,
             "error": {"code": "status", "message": "HTTP 503"},
-            "timings": {"total_ms": 84},
+            "timings": {"dns_ms": 3, "connect_ms": 12, "tls_ms": 31, "first_byte_ms": 36, "total_ms": 84},
             "response_excerpt": "maintenance",
         }
     ],

@@ -26,6 +26,12 @@ class AttemptError(BaseModel):
 
 
 class AttemptTimings(BaseModel):
+    """Milliseconds; null for a step that was not taken: no name to resolve, a kept connection, no TLS, no answer."""
+
+    dns_ms: int | None
+    connect_ms: int | None
+    tls_ms: int | None
+    first_byte_ms: int | None
     total_ms: int
 
 
@@ -80,6 +86,12 @@ def _attempt_view(attempt: DeliveryAttempt) -> dict[str, object]:
         "at": rfc3339(attempt.at),
         "status_code": attempt.http_status,
         "error": {"code": attempt.error, "message": attempt.error_detail} if attempt.error else None,
-        "timings": {"total_ms": attempt.duration_ms},
+        "timings": {
+            "dns_ms": attempt.dns_ms,
+            "connect_ms": attempt.connect_ms,
+            "tls_ms": attempt.tls_ms,
+            "first_byte_ms": attempt.first_byte_ms,
+            "total_ms": attempt.duration_ms,
+        },
         "response_excerpt": attempt.response_excerpt,
     }

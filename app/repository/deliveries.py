@@ -22,8 +22,8 @@ Runs = list[EndedRun]
 DeliveryPage = tuple[Found, Position | None]
 
 COLUMNS = (
-    "delivery_id, attempt, document_id, user_id, run, type, endpoint_id, url, status, http_status, duration_ms, error,"
-    " error_detail, response_excerpt, next_attempt_at, at, created_at"
+    "delivery_id, attempt, document_id, user_id, run, type, endpoint_id, url, status, http_status, duration_ms, dns_ms,"
+    " connect_ms, tls_ms, first_byte_ms, error, error_detail, response_excerpt, next_attempt_at, at, created_at"
 )
 
 #: Most lists are of the last hours: what the newest day, then month, cannot fill is looked for in everything.

@@ -159,7 +159,8 @@ class Deliveries:
         arguments += [circuit.open_ms, circuit.longest_ms]
         for leased, attempt, sign in made:
             next_at = "" if attempt.next_attempt_at is None else attempt.next_attempt_at
-            arguments += [leased.member, leased.token, attempt.status, next_at, sign, attempt.model_dump_json()]
+            arguments += [leased.member, leased.token, attempt.status, next_at, sign]
+            arguments += [attempt.calm_ms, attempt.model_dump_json()]
         answer = cast(list[list[str]], await self._scripts.run("deliver_record", *arguments))
         return [Report(cast(Recorded, outcome), int(ms), int(times)) for outcome, ms, times in answer]
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 from uuid import UUID, uuid5
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.jobs import Callback
 from contracts.targets import BadTarget, Target
@@ -40,7 +41,9 @@ class DeliveryAttempt(BaseModel, frozen=True):
     endpoint that is called; None for a callback.
     `error` is a class: dns, blocked, connect, tls, timeout, protocol, status, gone (there is nothing to tell any more),
     internal (the call could not be built), disabled (the endpoint is, or was deleted); empty on success.
-    `url` comes without its query, which may hold secrets.
+    `url` comes without its query, which may hold secrets. `duration_ms` is the whole call; of it, to find the address,
+    to connect, to agree on TLS, and from the request to the answer's first byte: None for a step that was not taken.
+    `calm_ms`, how long the receiver asks to be left alone, is not logged.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -56,10 +59,15 @@ class DeliveryAttempt(BaseModel, frozen=True):
     status: str
     http_status: int | None = None
     duration_ms: int = 0
+    dns_ms: int | None = None
+    connect_ms: int | None = None
+    tls_ms: int | None = None
+    first_byte_ms: int | None = None
     error: str = ""
     error_detail: str = ""
     response_excerpt: str = ""
     next_attempt_at: int | None = None
+    calm_ms: Annotated[int, Field(exclude=True)] = 0
     at: int
     created_at: int
 

@@ -7,7 +7,9 @@ import pytest
 
 from backends.deliveries import Circuit, Deliveries, LeasedDelivery, Report, Sign
 from backends.redis import connect_redis
+from generator.delivery.dial import Answer
 from tests.integration.attempts import attempt_of
+from tests.integration.delivery_stage import Answering, attempter
 from tests.integration.delivery_zoo import Broker, broker
 from tests.integration.history_servers import Server
 
@@ -132,6 +134,21 @@ async def test_it_is_told_for_how_long_a_receiver_has_only_failed(pw: Broker, cl
     await pw.completed(SLOW)
     (leased,) = await claimed(deliveries)
     assert (await ended(deliveries, leased, "failed")).failures == 1
+
+
+async def test_a_receiver_that_asks_for_a_pause_gets_it_from_all_its_deliveries(pw: Broker, clock: Clock) -> None:
+    deliveries, sender = of(pw, clock), attempter(pw, Answering(Answer(429, "status", "HTTP 429", "", "7")), "0,1,1")
+    for _ in range(3):
+        await pw.completed(SLOW)
+    clock.now += 1000
+    first, *others = (await deliveries.claim(2, room=2, loads={})).items
+    assert await deliveries.record(first, await sender.make(first), "failed") == "ok"
+    await pw.completed(WELL)
+    clock.now += 6_900
+    assert [leased.receiver for leased in await claimed(deliveries)] == ["well.example"]
+    clock.now += 200
+    assert len(await claimed(deliveries)) == 2, "the one that waited, and the one that was put off"
+    assert len(others) == 1
 
 
 async def test_a_receiver_is_called_so_often_in_a_second_and_no_more(pw: Broker, clock: Clock) -> None:

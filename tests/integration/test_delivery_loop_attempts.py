@@ -66,7 +66,7 @@ async def test_a_repeated_claim_or_record_changes_nothing(pw: Broker) -> None:
     key = f"{pw.scripts.prefix}delivery:{document_id}:1"
     assert await pw.redis.hget(key, "token") == "1"
     for _ in range(2):
-        record = (1000, "", 10, 70, 1000, 1000, f"{document_id}:1", 1, "delivered", "", "", '{"n":1}')
+        record = (1000, "", 10, 70, 1000, 1000, f"{document_id}:1", 1, "delivered", "", "", 0, '{"n":1}')
         assert await pw.scripts.run("deliver_record", *record) == [["ok", "0", "0"]]
     assert await pw.redis.hget(key, "attempts") == "1" and await pw.attempts() == ['{"n":1}']
 

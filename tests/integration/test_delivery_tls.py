@@ -105,11 +105,22 @@ async def test_tls_is_verified_for_the_name_in_the_url(
     pem = certificate(tmp_path, "hooks.example", until_days=days)
     async with secured(pem, newest) as receiver:
         answer = await call(host, receiver.port, pem if trusted else None)
-    # One that speaks no TLS that we do may hang up without a word of it.
-    old = newest in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
-    assert answer.error == error or old and answer.error == "connect"
-    assert answer.http_status == (None if error else 200)
+    assert (answer.error, answer.http_status) == (error, None if error else 200)
+    assert (answer.timings.dns is None) == (host == "127.0.0.1") and answer.timings.connect is not None
+    assert answer.timings.tls is not None and (answer.timings.first_byte is None) == bool(error)
     assert len(receiver.calls) == (0 if error else 1), "nothing is said before the other side has proved itself"
+
+
+async def test_a_receiver_that_hangs_up_instead_of_agreeing_on_tls_has_no_tls() -> None:
+    async def hangs_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(hangs_up, "127.0.0.1", 0)
+    answer = await call("hooks.example", server.sockets[0].getsockname()[1], None)
+    server.close()
+    assert answer.error == "tls" and "hung up" in answer.error_detail
+    assert answer.timings.tls is not None and answer.timings.first_byte is None
 
 
 async def test_a_receiver_without_tls_gets_no_request() -> None:

@@ -38,6 +38,8 @@ async def attempted(api: Api, status: str, http_status: int | None = None, error
         status,
         http_status=http_status,
         duration_ms=84,
+        connect_ms=3,
+        first_byte_ms=80,
         error=error,
         error_detail=f"HTTP {http_status}" if error else "",
         response_excerpt="<b>body</b>",
@@ -89,7 +91,8 @@ async def test_attempts_are_shown_oldest_first_and_the_last_one_decides(api: Api
     assert [attempt["status_code"] for attempt in one["attempts"]] == [503, 200]
     first, second = one["attempts"]
     assert first["error"] == {"code": "status", "message": "HTTP 503"} and second["error"] is None
-    assert first["timings"] == {"total_ms": 84} and first["response_excerpt"] == "<b>body</b>"
+    steps = {"dns_ms": None, "connect_ms": 3, "tls_ms": None, "first_byte_ms": 80, "total_ms": 84}
+    assert first["timings"] == steps and first["response_excerpt"] == "<b>body</b>"
 
 
 async def test_lists_are_narrowed_by_status_and_document(api: Api, shipping: Shipper) -> None:

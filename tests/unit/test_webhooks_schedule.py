@@ -2,7 +2,7 @@
 
 import pytest
 
-from generator.delivery.schedule import DEFAULT_SCHEDULE, Schedule, parse_retry_after
+from generator.delivery.schedule import DEFAULT_SCHEDULE, Schedule, calm_s, parse_retry_after
 
 NOON = 784_111_777  # Sun, 06 Nov 1994 08:49:37 GMT, the example of RFC 9110
 PLAN = Schedule.parse("0,5,300")
@@ -62,3 +62,13 @@ def test_a_bad_schedule_names_the_variable_and_the_value(text: str) -> None:
     with pytest.raises(ValueError, match="PRESSWORK_WEBHOOK_SCHEDULE") as caught:
         Schedule.parse(text)
     assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "asked", "seconds"),
+    [(429, 7.0, 7.0), (503, 7.0, 7.0), (429, 86_400.0, 60.0), (429, None, 0.0), (500, 7.0, 0.0), (None, 7.0, 0.0)],
+)
+def test_a_pause_for_the_whole_receiver_is_what_it_asks_for_up_to_a_minute(
+    status: int | None, asked: float | None, seconds: float
+) -> None:
+    assert calm_s(status, asked) == seconds

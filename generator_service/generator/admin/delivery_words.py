@@ -29,6 +29,20 @@ def said(attempt: Mapping[str, object], words: Wording) -> Said:
     return Said(headline, advice, good=False)
 
 
+def steps(timings: object, words: Wording) -> str:
+    """Say how long the steps of an attempt took; empty if none was timed."""
+    if not isinstance(timings, Mapping):
+        return ""
+    names = {
+        "dns_ms": words("name %(time)s"),
+        "connect_ms": words("connection %(time)s"),
+        "tls_ms": words("TLS %(time)s"),
+        "first_byte_ms": words("first byte %(time)s"),
+    }
+    taken = [(text, timings.get(name)) for name, text in names.items()]
+    return ", ".join(text % {"time": words.milliseconds(ms)} for text, ms in taken if isinstance(ms, int))
+
+
 def status_line(code: object) -> str:
     """Write a status code with its phrase, if HTTP has one for it."""
     if not isinstance(code, int):

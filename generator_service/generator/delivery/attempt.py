@@ -18,7 +18,7 @@ from contracts.errors import PermanentError, TransientError
 from contracts.views import JsonObject, delivery_view
 from contracts.webhooks import payload, sign
 from generator.delivery.dial import Answer
-from generator.delivery.schedule import Schedule, parse_retry_after
+from generator.delivery.schedule import Schedule, calm_s, parse_retry_after
 
 GONE_STATUS = 410
 #: Classes of errors that end a delivery whatever the schedule says.
@@ -123,9 +123,9 @@ class Attempter:
     def _judge(self, leased: LeasedDelivery, url: str, answer: Answer, now: int) -> DeliveryAttempt:
         """Decide what follows: delivered, dead (unwanted, nothing to send, schedule over) or a next time."""
         status, next_at = "delivered", None
+        retry_after = parse_retry_after(answer.retry_after, now / 1000)
         if answer.error and not answer.ok:
             final = answer.http_status == GONE_STATUS or answer.error in FINAL or leased.type == PING
-            retry_after = parse_retry_after(answer.retry_after, now / 1000)
             delay = None if final else self._schedule.next_delay(leased.attempts + 1, retry_after, self._random)
             status, next_at = ("dead", None) if delay is None else ("pending", now + round(delay * 1000))
         return DeliveryAttempt(
@@ -140,10 +140,15 @@ class Attempter:
             status=status,
             http_status=answer.http_status,
             duration_ms=answer.duration_ms,
+            dns_ms=answer.timings.dns,
+            connect_ms=answer.timings.connect,
+            tls_ms=answer.timings.tls,
+            first_byte_ms=answer.timings.first_byte,
             error=answer.error,
             error_detail=answer.error_detail,
             response_excerpt=answer.excerpt,
             next_attempt_at=next_at,
+            calm_ms=round(calm_s(answer.http_status, retry_after) * 1000),
             at=now,
             created_at=leased.created_at,
         )

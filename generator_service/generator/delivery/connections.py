@@ -8,6 +8,7 @@ import ipaddress
 import ssl
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from aiohappyeyeballs import start_connection
@@ -15,6 +16,7 @@ from aiohappyeyeballs import start_connection
 from contracts.targets import Address, Target
 from generator.delivery.exchange import AnswerLimits, Exchange
 from generator.delivery.guard import Guard
+from generator.delivery.timings import Timings
 
 #: Seconds after which the next address is tried beside one that does not answer (RFC 8305).
 NEXT_ADDRESS_S = 0.25
@@ -64,22 +66,27 @@ class Connections:
                 return waiting.pop(number)
         return None
 
-    async def made(self, guard: Guard, target: Target, addresses: Sequence[Address]) -> Connection:
+    async def made(self, guard: Guard, target: Target, addresses: Sequence[Address], timings: Timings) -> Connection:
         """Connect to the first of these addresses that answers, with TLS if asked for. Raises OSError, Blocked."""
         loop = asyncio.get_running_loop()
-        sock = await start_connection(
-            [guard.info(address) for address in addresses],
-            happy_eyeballs_delay=NEXT_ADDRESS_S,
-            interleave=1,
-            loop=loop,
-            socket_factory=guard.open_socket,
-        )
+        with timings.step("connect"):
+            sock = await start_connection(
+                [guard.info(address) for address in addresses],
+                happy_eyeballs_delay=NEXT_ADDRESS_S,
+                interleave=1,
+                loop=loop,
+                socket_factory=guard.open_socket,
+            )
+        tls, name = (self._tls, target.host) if target.scheme == "https" else (None, None)
         try:
             address = ipaddress.ip_address(sock.getpeername()[0])
-            tls, name = (self._tls, target.host) if target.scheme == "https" else (None, None)
-            _, exchange = await loop.create_connection(
-                lambda: Exchange(self._limits), sock=sock, ssl=tls, server_hostname=name
-            )
+            with timings.step("tls") if tls else nullcontext():
+                _, exchange = await loop.create_connection(
+                    lambda: Exchange(self._limits), sock=sock, ssl=tls, server_hostname=name
+                )
+        except ConnectionError as error:
+            sock.close()
+            raise ssl.SSLError(ssl.SSL_ERROR_EOF, "The receiver hung up instead of agreeing on TLS") from error
         except BaseException:
             sock.close()
             raise

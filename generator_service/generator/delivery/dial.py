@@ -5,13 +5,14 @@ import os
 import ssl
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field, replace
 
 from contracts.targets import Address, AllowList, BadTarget, Target, remedy
 from generator.delivery.connections import Connection, Connections
 from generator.delivery.exchange import AnswerLimits, BrokenAnswer, Exchange, Head, HungUp
 from generator.delivery.guard import Blocked, Guard, Lookup, NoAddress, SystemLookup
+from generator.delivery.timings import Timings, ms_since
 
 USER_AGENT = "Presswork/0.1 (+webhooks)"
 EXCERPT_CHARACTERS = 1000
@@ -38,6 +39,7 @@ class Answer:
     retry_after: str = ""
     excerpt: str = ""
     duration_ms: int = 0
+    timings: Timings = field(default_factory=Timings)
 
     @property
     def ok(self) -> bool:
@@ -66,19 +68,19 @@ class Dialer:
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Make one call; whatever goes wrong becomes an Answer, within `total_s`."""
-        started = time.monotonic()
-        answer = await self._answer(url, headers, body)
-        return replace(answer, duration_ms=round((time.monotonic() - started) * 1000))
+        started, timings = time.monotonic(), Timings()
+        answer = await self._answer(url, headers, body, timings)
+        return replace(answer, duration_ms=ms_since(started), timings=timings)
 
     def close(self) -> None:
         """Hang up where a connection waits for the next call."""
         self._connections.close()
 
-    async def _answer(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def _answer(self, url: str, headers: Mapping[str, str], body: bytes, timings: Timings) -> Answer:
         try:
             async with asyncio.timeout(self._limits.total_s) as deadline:
                 target = Target.parse(url)
-                return await self._call(target, request(target, headers, body), deadline)
+                return await self._call(target, request(target, headers, body), deadline, timings)
         except BadTarget as error:
             return Answer(error="blocked", error_detail=error.message)
         except Blocked as error:
@@ -93,26 +95,29 @@ class Dialer:
         except OSError as error:
             return Answer(error=_error_class(error), error_detail=_in_words(error))
 
-    async def _call(self, target: Target, sent: bytes, deadline: asyncio.Timeout) -> Answer:
+    async def _call(self, target: Target, sent: bytes, deadline: asyncio.Timeout, timings: Timings) -> Answer:
         guard = Guard(target, self._allow, self._lookup)
-        addresses = await guard.addresses()
+        with nullcontext() if target.fixed else timings.step("dns"):
+            addresses = await guard.addresses()
         if kept := self._connections.kept(target, addresses):
             try:
-                return await self._exchanged(kept, sent, deadline)
+                return await self._exchanged(kept, sent, deadline, timings)
             except HungUp as error:
                 # Without a word: it hung up while the connection waited, which has nothing to do with this call.
                 if not error.silent:
                     raise
-        return await self._exchanged(await self._made(guard, target, addresses), sent, deadline)
+        return await self._exchanged(await self._made(guard, target, addresses, timings), sent, deadline, timings)
 
-    async def _made(self, guard: Guard, target: Target, addresses: Sequence[Address]) -> Connection:
+    async def _made(self, guard: Guard, target: Target, addresses: Sequence[Address], timings: Timings) -> Connection:
         try:
             async with asyncio.timeout(self._limits.connect_s):
-                return await self._connections.made(guard, target, addresses)
+                return await self._connections.made(guard, target, addresses, timings)
         except TimeoutError as error:
             raise NoConnection from error
 
-    async def _exchanged(self, connection: Connection, sent: bytes, deadline: asyncio.Timeout) -> Answer:
+    async def _exchanged(
+        self, connection: Connection, sent: bytes, deadline: asyncio.Timeout, timings: Timings
+    ) -> Answer:
         exchange = connection.exchange
         try:
             head = await exchange.send(sent)
@@ -120,6 +125,8 @@ class Dialer:
         except BaseException:
             exchange.close()
             raise
+        finally:
+            timings.first_byte = exchange.first_byte_ms
         self._connections.keep(connection)
         error, detail = _verdict(head)
         return Answer(head.status, error, detail, "", head.headers.get("retry-after", ""), excerpt)

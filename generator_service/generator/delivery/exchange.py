@@ -4,10 +4,13 @@ llhttp (through httptools) parses, as it does for Node. Nothing is followed, unp
 """
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import cast
 
 import httptools
+
+from generator.delivery.timings import ms_since
 
 #: Interim answers (100, 103) before the real one; more of them are no HTTP any more.
 MAX_INTERIM = 8
@@ -47,7 +50,8 @@ class Head:
 class Exchange(asyncio.Protocol):
     """A connection: one exchange at a time, and the next one only if `reusable` says so.
 
-    `body` is what came of the body, `broken` says that it ended before its end.
+    `body` is what came of the body, `broken` says that it ended before its end, `first_byte_ms` how long the receiver
+    took to say anything.
     """
 
     def __init__(self, limits: AnswerLimits) -> None:
@@ -66,6 +70,8 @@ class Exchange(asyncio.Protocol):
         self._head = Head()
         self._received = self._headers_seen = self._header_bytes = self._interim = 0
         self._parser = None
+        self._sent_at = 0.0
+        self.first_byte_ms: int | None = None
         self._head_came: asyncio.Future[Head] = self._loop.create_future()
         self._body_came: asyncio.Future[None] = self._loop.create_future()
 
@@ -80,6 +86,7 @@ class Exchange(asyncio.Protocol):
         assert self._transport is not None
         self._reset()
         self._parser = httptools.HttpResponseParser(self)
+        self._sent_at = time.monotonic()
         self._transport.write(request)
         return await self._head_came
 
@@ -101,6 +108,8 @@ class Exchange(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._parser is None or self._body_came.done():
             return self.close()  # nobody has asked, or nobody reads on
+        if self.first_byte_ms is None:
+            self.first_byte_ms = ms_since(self._sent_at)
         self._received += len(data)
         try:
             self._parser.feed_data(data)

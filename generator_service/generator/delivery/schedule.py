@@ -10,6 +10,10 @@ from email.utils import parsedate_to_datetime
 #: Seconds before each attempt, after the one before: ten attempts over about 75 hours (Standard Webhooks 1.0).
 DEFAULT_SCHEDULE = "0,5,300,1800,7200,18000,36000,50400,72000,86400"
 MAX_RETRY_AFTER_S = 86_400.0
+#: A receiver that asks for a pause is not called at all for so long at most; its next answer may ask again.
+MAX_CALM_S = 60.0
+#: Statuses that speak of the receiver as a whole, not of this call.
+OVERLOADED = frozenset({429, 503})
 JITTER = 0.2
 VARIABLE = "PRESSWORK_WEBHOOK_SCHEDULE"
 
@@ -42,6 +46,11 @@ class Schedule:
             return None
         asked = min(retry_after_s or 0.0, MAX_RETRY_AFTER_S)
         return max(self.delays_s[attempts], asked) * (1 + JITTER * random())
+
+
+def calm_s(http_status: int | None, retry_after_s: float | None) -> float:
+    """Return for how many seconds the receiver of such an answer should not be called by any delivery."""
+    return min(retry_after_s or 0.0, MAX_CALM_S) if http_status in OVERLOADED else 0.0
 
 
 def parse_retry_after(value: str, now_s: float) -> float | None:

@@ -39,9 +39,9 @@ end
 
 -- When may this receiver be called, and by how many at once? Half open, one call finds out how it is.
 local function terms(receiver)
-  local v = redis.call('HMGET', circuit(receiver), 'shut_until', 'calls_until')
-  local shut_until, calls_until = tonumber(v[1] or 0), tonumber(v[2] or 0)
-  if shut_until > now then return shut_until end
+  local v = redis.call('HMGET', circuit(receiver), 'shut_until', 'calls_until', 'calm_until')
+  local shut_until, calls_until, calm_until = tonumber(v[1] or 0), tonumber(v[2] or 0), tonumber(v[3] or 0)
+  if math.max(shut_until, calm_until) > now then return math.max(shut_until, calm_until) end
   if per_s > 0 and calls_until - 1000 > now then return calls_until - 1000 end
   return nil, shut_until > 0 and 1 or room
 end

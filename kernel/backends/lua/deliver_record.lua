@@ -2,7 +2,8 @@
 -- Write down what attempts came to: the deliveries, their documents' rows and the log lines in one step, and how their
 -- receivers do.
 -- ARGV: keep_ms now ('' = Redis TIME) requests per_cent open_ms longest_ms (of the circuit: see note), then per attempt:
---   member token outcome (pending | delivered | dead) next_at ('' unless pending) sign (ok | failed | '': none was seen) line
+--   member token outcome (pending | delivered | dead) next_at ('' unless pending) sign (ok | failed | '': none was seen)
+--   calm_ms (how long the receiver asks not to be called) line
 -- Returns per attempt {ok | stale, milliseconds since when its receiver has only failed, times it has}
 local keep, now = ARGV[1], tonumber(ARGV[2]) or redis_ms()
 local requests, per_cent, open, longest = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -52,6 +53,13 @@ local function note(receiver, failed)
   return {'ok', int(now - tonumber(redis.call('HGET', key, 'bad_since'))), int(bad)}
 end
 
+-- A receiver that asks for a pause gets it from all its deliveries, not from this one alone.
+local function calm(receiver, ms)
+  local key = P .. 'receiver:' .. receiver
+  local until_ms = math.max(now + ms, tonumber(redis.call('HGET', key, 'calm_until') or 0))
+  redis.call('HSET', key, 'calm_until', int(until_ms))
+end
+
 local function show(id, run, member)
   if redis.call('HGET', doc(id), 'run') == run then redis.call('HINCRBY', doc(id), 'delivery_attempts', 1) end
   local settled = show_deliveries(id, run, member)
@@ -67,7 +75,7 @@ local function leave_lane(member)
   end
 end
 
-local function record(member, token, outcome, next_at, sign, line)
+local function record(member, token, outcome, next_at, sign, calm_ms, line)
   local key = P .. 'delivery:' .. member
   local v = redis.call('HMGET', key, 'token', 'status', 'recorded', 'document_id', 'run', 'leased_until')
   if v[3] == token then return {'ok', '0', '0'} end
@@ -87,9 +95,11 @@ local function record(member, token, outcome, next_at, sign, line)
   if v[5] == '0' then redis.call('HSET', key, 'line', line) end -- about no document: whoever asked for it reads it here
   show(v[4], v[5], member)
   if sign == '' then return {'ok', '0', '0'} end
-  return note(receiver_of_delivery(member), sign == 'failed')
+  local receiver = receiver_of_delivery(member)
+  if tonumber(calm_ms) > 0 then calm(receiver, tonumber(calm_ms)) end
+  return note(receiver, sign == 'failed')
 end
 
 local answer = {}
-for i = 7, #ARGV, 6 do answer[#answer + 1] = record(unpack(ARGV, i, i + 5)) end
+for i = 7, #ARGV, 7 do answer[#answer + 1] = record(unpack(ARGV, i, i + 6)) end
 return answer

@@ -20,6 +20,7 @@ if not v[4] and not v[5] then -- none there, or the mark of deliver_lost.lua
   end
 end
 redis.call('HSET', key, 'status', 'pending', 'resend_id', ARGV[2], 'next_at', int(now))
+redis.call('HINCRBY', key, 'token', 1) -- an attempt whose lease has ended comes too late from here on
 redis.call('HDEL', key, 'leased_until')
 redis.call('PERSIST', key)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Response
 
 from contracts.ids import parse_id
-from generator.admin.delivery_words import Said, receiver, said
+from generator.admin.delivery_words import Said, receiver, said, steps
 from generator.admin.guard import CurrentVisit, PanelRoute, Visit
 from generator.admin.live import live
 from generator.admin.user_api import ApiRefused, JsonObject
@@ -162,7 +162,8 @@ class Line:
 
 async def _one(visit: Visit, delivery_id: UUID) -> dict[str, object]:
     delivery = (await visit.api.get(f"{API}/{delivery_id}")).json
-    explained = [(attempt, said(attempt, visit.words)) for attempt in attempts_of(delivery)]
+    words = visit.words
+    explained = [(one, said(one, words), steps(one.get("timings"), words)) for one in attempts_of(delivery)]
     return {
         "delivery": delivery,
         "attempts": explained,
