@@ -1,6 +1,7 @@
 """The receiver of a chaos run writes every call down with what is wrong with it, however it answers."""
 
 import json
+import socket
 import threading
 import time
 import urllib.error
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from contracts.webhooks import new_secret, sign
-from tests.chaos.receiver import Receiver
+from tests.chaos.receiver import BROKEN, MANNERS, Manner, Receiver
 
 SECRET = new_secret()
 BODY = b'{"type":"document.completed"}'
@@ -66,3 +67,29 @@ def test_a_call_that_does_not_verify_is_written_down_with_its_flaw(
     post(receiver, path, headers)
     [line] = written(tmp_path)
     assert line["flaw"]
+
+
+def raw_answer(receiver: Receiver) -> bytes:
+    """Return what comes back within a moment: some of these answers have no end."""
+    head = f"POST /client-1 HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", receiver.server_port), timeout=0.3) as call:
+        call.sendall(head + BODY)
+        try:
+            return call.recv(100)
+        except (TimeoutError, ConnectionResetError):
+            return b""
+
+
+@pytest.mark.parametrize("manner", [manner for manner in MANNERS if manner != "slowly"])
+def test_every_manner_is_one_of_its_own(receiver: Receiver, tmp_path: Path, manner: Manner) -> None:
+    receiver._chance.choices = lambda *_: [manner]  # type: ignore[assignment,method-assign]
+    statuses = {"well": b" 204 ", "error": b" 500 ", "busy": b" 503 ", "redirect": b" 302 ", "endless": b" 500 "}
+    if manner == "breaking":
+        assert [raw_answer(receiver) for _ in BROKEN] == [answer[:100] for answer in BROKEN]
+    elif manner in statuses:
+        assert statuses[manner] in raw_answer(receiver)
+    elif manner == "dripping":
+        assert raw_answer(receiver).startswith(b"HTTP/1.1 200 OK")
+    else:
+        assert raw_answer(receiver) == b""
+    assert {line["manner"] for line in written(tmp_path)} == {manner}
