@@ -2,11 +2,10 @@
 
 from docx.document import Document
 
-from examples.docx_sources.paper import airy, numbered_pages, paper, para, rows_of
+from examples.docx_sources.items import added_up, airy, listing, rows_of
+from examples.docx_sources.paper import footline, paper, para
 from generator_service.templates.docx_sources.look import (
-    BAND,
     QUIET,
-    border,
     cell_text,
     finish_cell,
     flush,
@@ -14,7 +13,6 @@ from generator_service.templates.docx_sources.look import (
     grid,
     logic,
     row_height,
-    rule,
     shade,
     together,
     write,
@@ -30,14 +28,6 @@ COLUMNS = (
     (25, "Цена, ₽", "{{ item.price|price('RUB') }}", "right"),
     (29, "Сумма, ₽", "{{ item.qty|times(item.price)|cents('RUB')|amount('RUB') }}", "right"),
 )
-SUMS = (
-    "set sums = namespace(net=0)",
-    "for item in items",
-    "set sums.net = sums.net|plus(item.qty|times(item.price)|cents('RUB'))",
-    "endfor",
-    "set vat = vat_rate|percent_of(sums.net)|cents('RUB')",
-    "set total = sums.net|plus(vat)",
-)
 DONE = (
     "Вышеперечисленные работы (услуги) выполнены полностью и в срок. Заказчик претензий по объёму, качеству и срокам "
     "оказания услуг не имеет."
@@ -46,7 +36,7 @@ DONE = (
 
 def build_act() -> Document:
     document = paper(9.5, ACCENT)
-    logic(document, *SUMS)
+    logic(document, *added_up("'RUB'"))
     para(document, "Акт № {{ number }} от {{ date|date }}", bold=True, size=15)
     title = para(document, "сдачи-приёмки выполненных работ (оказанных услуг)", size=11, after=8)
     ruled(title, "bottom", ACCENT, 12, 6)
@@ -57,9 +47,7 @@ def build_act() -> Document:
     para(document, "{{ total_in_words }}", bold=True, after=6)
     para(document, DONE, after=12)
     _signatures(document)
-    footer = document.sections[0].footer.paragraphs[0]
-    write(footer, "Акт № {{ number }} от {{ date|date }}", size=7.5, color=QUIET)
-    numbered_pages(footer, ("стр.", "из"), 170)
+    footline(document.sections[0].footer.paragraphs[0], "Акт № {{ number }} от {{ date|date }}", ("стр.", "из"))
     return document
 
 
@@ -76,17 +64,8 @@ def _parties(document: Document) -> None:
 
 
 def _items(document: Document) -> None:
-    table = grid(document, [width for width, *_ in COLUMNS], rows=2)
-    rule(table)
-    for cell, below, (_, title, text, side) in zip(*(row.cells for row in table.rows), COLUMNS, strict=True):
-        cell_text(cell, title, side, size=8.5, bold=True)
-        border(cell, "bottom", ACCENT, 8)
-        shade(cell, BAND)
-        finish_cell(cell)
-        airy(cell_text(below, text, side, size=9))
-        finish_cell(below)
-    row_height(table, 0, 20, header=True)
-    row_height(table, 1, 20)
+    table = listing(document, COLUMNS, ACCENT, sizes=(8.5, 9), heights=(20, 20))
+    airy(table.rows[1])
     rows_of(table, "item in items")
 
 

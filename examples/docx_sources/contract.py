@@ -6,12 +6,11 @@ from docx.enum.text import WD_ALIGN_PARAGRAPH
 from docx.section import Section
 from docx.shared import Mm, Pt
 
-from examples.docx_sources.paper import airy, numbered, numbered_pages, numbering, paper, para, rows_of
+from examples.docx_sources.items import airy, last_row, listing, rows_of
+from examples.docx_sources.paper import footline, headline, numbered, numbering, paper, para
 from generator_service.templates.docx_sources.look import (
-    BAND,
     QUIET,
     SIDES,
-    border,
     cell_text,
     finish_cell,
     flush,
@@ -19,13 +18,9 @@ from generator_service.templates.docx_sources.look import (
     grid,
     logic,
     row_height,
-    rule,
-    shade,
     style_text,
     together,
-    write,
 )
-from generator_service.templates.docx_sources.paper import ruled
 
 ACCENT = "1B2430"
 PAGE = ("стр.", "из")
@@ -56,10 +51,8 @@ def build_contract() -> Document:
 def _frame(section: Section, title: str, width: float) -> None:
     """Give a section a header and a footer of its own."""
     section.header.is_linked_to_previous = section.footer.is_linked_to_previous = False
-    ruled(write(section.header.paragraphs[0], title, size=8, color=QUIET), "bottom", "D5DAE1", 4, 4)
-    footer = section.footer.paragraphs[0]
-    write(footer, "Исполнитель ______________    Заказчик ______________", size=7.5, color=QUIET)
-    numbered_pages(footer, PAGE, width)
+    headline(section, title)
+    footline(section.footer.paragraphs[0], "Исполнитель ______________    Заказчик ______________", PAGE, width)
 
 
 def _text(document: Document) -> None:
@@ -110,25 +103,12 @@ def _annex(document: Document) -> None:
     _frame(section, "Приложение № 1 к Договору № {{ number }} от {{ date|date }}", 257)
     para(document, "Приложение № 1", bold=True, size=14)
     para(document, "Календарный план работ", size=11, before=2, after=10)
-    table = grid(document, [width for width, *_ in COLUMNS], rows=2)
-    rule(table)
-    for cell, below, (_, title, text, side) in zip(*(row.cells for row in table.rows), COLUMNS, strict=True):
-        cell_text(cell, title, side, size=9, bold=True)
-        border(cell, "bottom", ACCENT, 8)
-        shade(cell, BAND)
-        finish_cell(cell)
-        airy(cell_text(below, text, side, size=9.5))
-        finish_cell(below)
-    row_height(table, 0, 22, header=True)
-    row_height(table, 1, 24)
+    table = listing(document, COLUMNS, ACCENT, sizes=(9, 9.5), heights=(22, 24))
+    airy(table.rows[1])
     rows_of(table, "stage in stages")
-    total = table.add_row()  # type: ignore[no-untyped-call]
-    words, amount = total.cells[0].merge(total.cells[3]), total.cells[4]
-    cell_text(words, "Всего", "right", bold=True)
-    cell_text(amount, "{{ stages|map(attribute='price')|list|sum_of|money('RUB') }}", "right", bold=True)
-    for cell in (words, amount):
+    total = "{{ stages|map(attribute='price')|list|sum_of|money('RUB') }}"
+    for cell in last_row(table, "Всего", total, 24):
         finish_cell(cell)
-    row_height(table, len(table.rows) - 1, 24)
     last = para(
         document, "Стоимость этапов включает НДС. Этап считается принятым после подписания акта.", before=10, size=9
     )

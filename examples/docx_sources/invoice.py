@@ -5,7 +5,8 @@ from pathlib import Path
 from docx.document import Document
 from docx.table import Table
 
-from examples.docx_sources.paper import numbered_pages, paper, para, placeholder, rows_of
+from examples.docx_sources.items import added_up, listing, rows_of
+from examples.docx_sources.paper import footline, paper, para, placeholder
 from generator_service.templates.docx_sources.look import (
     BAND,
     QUIET,
@@ -20,13 +21,12 @@ from generator_service.templates.docx_sources.look import (
     line,
     logic,
     row_height,
-    rule,
     shade,
     write,
 )
 
 LOGO = Path(__file__).resolve().parents[1] / "word-invoice" / "logo.png"
-ACCENT, WHITE = "0B6E4F", "FFFFFF"
+ACCENT = "0B6E4F"
 #: By column: width in mm, title, text, side.
 COLUMNS = (
     (78, "Description", "{{ item.name }}", "left"),
@@ -35,15 +35,6 @@ COLUMNS = (
     (28, "Price", "{{ item.price|price(currency) }}", "right"),
     (32, "Amount", "{{ item.qty|times(item.price)|cents(currency)|amount(currency) }}", "right"),
 )
-#: The arithmetic is exact; rounding each line first lets the printed lines add up to the printed sum.
-SUMS = (
-    "set sums = namespace(net=0)",
-    "for item in items",
-    "set sums.net = sums.net|plus(item.qty|times(item.price)|cents(currency))",
-    "endfor",
-    "set vat = vat_rate|percent_of(sums.net)|cents(currency)",
-    "set total = sums.net|plus(vat)",
-)
 PAYMENT = (
     "['BCD', '002', '1', 'SCT', seller.bic, seller.name, seller.iban|replace(' ', ''), 'EUR' ~ total, '', '', number]"
 )
@@ -51,14 +42,12 @@ PAYMENT = (
 
 def build_invoice() -> Document:
     document = paper(accent=ACCENT)
-    logic(document, *SUMS)
+    logic(document, *added_up("currency"))
     _head(document)
     _items(document)
     _totals(document)
     _payment(document)
-    footer = document.sections[0].footer.paragraphs[0]
-    write(footer, "{{ seller.name }} · VAT {{ seller.vat }}", size=7.5, color=QUIET)
-    numbered_pages(footer, ("Page", "of"), 170)
+    footline(document.sections[0].footer.paragraphs[0], "{{ seller.name }} · VAT {{ seller.vat }}")
     return document
 
 
@@ -83,20 +72,11 @@ def _head(document: Document) -> None:
 
 
 def _items(document: Document) -> None:
-    table = grid(document, [width for width, *_ in COLUMNS], rows=2)
-    rule(table)
-    for cell, (_, title, text, side), below in zip(table.rows[0].cells, COLUMNS, table.rows[1].cells, strict=True):
-        cell_text(cell, title, side, size=8.5, bold=True, color=WHITE)
-        shade(cell, ACCENT)
-        finish_cell(cell)
-        cell_text(below, text, side, size=9.5)
-        finish_cell(below)
+    table = listing(document, COLUMNS, ACCENT, sizes=(8.5, 9.5), heights=(20, 22), filled=True)
     note = table.rows[1].cells[0]
     logic(note, "if item.note")
     para(note, "{{ item.note }}", size=8, color=QUIET)
     logic(note, "endif")
-    row_height(table, 0, 20, header=True)
-    row_height(table, 1, 22)
     rows_of(table, "item in items")
 
 

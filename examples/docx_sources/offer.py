@@ -4,7 +4,8 @@ from docx.document import Document
 from docx.enum.text import WD_BREAK
 from docx.shared import Mm, Pt, RGBColor
 
-from examples.docx_sources.paper import numbered, numbered_pages, numbering, paper, para, rows_of
+from examples.docx_sources.items import last_row, listing, rows_of
+from examples.docx_sources.paper import footline, headline, numbered, numbering, paper, para
 from generator_service.templates.docx_sources.look import (
     BAND,
     QUIET,
@@ -16,15 +17,12 @@ from generator_service.templates.docx_sources.look import (
     grid,
     label,
     row_height,
-    rule,
     shade,
     tag_row,
     together,
-    write,
 )
-from generator_service.templates.docx_sources.paper import ruled
 
-ACCENT, WHITE = "1D5C8A", "FFFFFF"
+ACCENT = "1D5C8A"
 COLUMNS = (
     (76, "Position", "{{ item.name }}", "left"),
     (24, "Quantity", "{{ item.qty|number }} {{ item.unit }}", "right"),
@@ -41,11 +39,9 @@ def build_offer() -> Document:
     document.styles["Normal"].paragraph_format.space_after = Pt(4)
     section = document.sections[0]
     section.different_first_page_header_footer = True
-    head = write(section.header.paragraphs[0], "{{ seller.name }} · Offer {{ number }}", size=8, color=QUIET)
-    ruled(head, "bottom", "D5DAE1", 4, 4)
+    headline(section, "{{ seller.name }} · Offer {{ number }}")
     for footer in (section.footer.paragraphs[0], section.first_page_footer.paragraphs[0]):
-        write(footer, "{{ seller.name }} · {{ seller.web|link('https://' ~ seller.web) }}", size=7.5, color=QUIET)
-        numbered_pages(footer, ("Page", "of"), 170)
+        footline(footer, "{{ seller.name }} · {{ seller.web|link('https://' ~ seller.web) }}")
     _opening(document)
     _chapters(document)
     _prices(document)
@@ -86,31 +82,16 @@ def _chapters(document: Document) -> None:
 
 def _prices(document: Document) -> None:
     document.add_paragraph("What it costs", "Heading 1").paragraph_format.keep_with_next = True
-    table = grid(document, [width for width, *_ in COLUMNS], rows=2)
-    rule(table)
-    for cell, below, (_, title, text, side) in zip(*(row.cells for row in table.rows), COLUMNS, strict=True):
-        for one, words, look in (
-            (cell, title, {"bold": True, "color": WHITE, "size": 9}),
-            (below, text, {"size": 9.5}),
-        ):
-            together(cell_text(one, words, side, **look)).paragraph_format.space_after = Pt(0)
-        shade(cell, ACCENT)
-        finish_cell(cell)
-        finish_cell(below)
-    row_height(table, 0, 20, header=True)
-    row_height(table, 1, 21)
+    table = listing(document, COLUMNS, ACCENT, sizes=(9, 9.5), heights=(20, 21), filled=True)
+    for cell in (*table.rows[0].cells, *table.rows[1].cells):
+        together(cell.paragraphs[0]).paragraph_format.space_after = Pt(0)
     rows_of(table, "item in items")
-    total = table.add_row()  # type: ignore[no-untyped-call]
-    words, amount = total.cells[0].merge(total.cells[2]), total.cells[3]
-    for cell, text in (
-        (words, "Total without VAT"),
-        (amount, "{{ items|map(attribute='amount')|list|sum_of|money(currency) }}"),
-    ):
-        cell_text(cell, text, "right", bold=True).paragraph_format.space_after = Pt(0)
+    total = "{{ items|map(attribute='amount')|list|sum_of|money(currency) }}"
+    for cell in last_row(table, "Total without VAT", total, 23):
+        cell.paragraphs[0].paragraph_format.space_after = Pt(0)
         border(cell, "top", ACCENT, 8)
         shade(cell, BAND)
         finish_cell(cell)
-    row_height(table, len(table.rows) - 1, 23)
 
 
 def _terms(document: Document) -> None:

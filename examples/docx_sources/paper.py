@@ -10,11 +10,11 @@ from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls, qn
 from docx.section import Section
 from docx.shared import Mm, Pt
-from docx.table import Table
 from docx.text.paragraph import Paragraph
 from docx.text.run import Run
 
 from generator_service.templates.docx_sources.look import HAIRLINE, QUIET, field, style_text, write
+from generator_service.templates.docx_sources.paper import ruled
 
 #: Every reader has Arial or a font of its metrics.
 INK = "1B2430"
@@ -87,21 +87,6 @@ def para(
     return paragraph
 
 
-def airy(paragraph: Paragraph) -> Paragraph:
-    """Leave some room above and below a cell's text, which may take several lines."""
-    paragraph.paragraph_format.space_before = paragraph.paragraph_format.space_after = Pt(2.5)
-    return paragraph
-
-
-def rows_of(table: Table, loop: str) -> None:
-    """Wrap the last row of a table into a loop: a row that begins it, and one that ends it."""
-    row = table.rows[-1]._tr
-    for text, add in ((f"{{%tr for {loop} %}}", row.addprevious), ("{%tr endfor %}", row.addnext)):
-        line = table.add_row()  # type: ignore[no-untyped-call]
-        line.cells[0].merge(line.cells[-1]).text = text
-        add(line._tr)
-
-
 def placeholder(run: Run, picture: bytes, name: str, tag: str, height_mm: float) -> None:
     """Put a picture that stands for one of the data: its alternative text is the tag."""
     run.add_picture(io.BytesIO(picture), height=Mm(height_mm))
@@ -113,12 +98,18 @@ def placeholder(run: Run, picture: bytes, name: str, tag: str, height_mm: float)
     properties.set("descr", tag)
 
 
-def numbered_pages(paragraph: Paragraph, words: tuple[str, str], width_mm: float) -> None:
-    """Write "Page 1 of 2" at the right end of a line; `words` are "Page" and "of"."""
+def headline(section: Section, text: str) -> None:
+    """Write a section's header, a quiet line over a hairline."""
+    ruled(write(section.header.paragraphs[0], text, size=8, color=QUIET), "bottom", HAIRLINE, 4, 4)
+
+
+def footline(paragraph: Paragraph, text: str, pages: tuple[str, str] = ("Page", "of"), width_mm: float = 170) -> None:
+    """Write a footer: a quiet text, and "Page 1 of 2" at the right end of the line."""
+    write(paragraph, text, size=7.5, color=QUIET)
     paragraph.paragraph_format.tab_stops.add_tab_stop(Mm(width_mm), WD_TAB_ALIGNMENT.RIGHT)
-    write(paragraph, f"\t{words[0]} ", size=7.5, color=QUIET)
+    write(paragraph, f"\t{pages[0]} ", size=7.5, color=QUIET)
     field(paragraph, "PAGE")
-    write(paragraph, f" {words[1]} ", size=7.5, color=QUIET)
+    write(paragraph, f" {pages[1]} ", size=7.5, color=QUIET)
     field(paragraph, "NUMPAGES")
 
 

@@ -5,9 +5,9 @@ from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
 from docx.oxml.table import CT_Row
 
-from examples.docx_sources.paper import numbered_pages, paper, para, rows_of
+from examples.docx_sources.items import rows_of
+from examples.docx_sources.paper import footline, headline, paper, para
 from generator_service.templates.docx_sources.look import (
-    QUIET,
     cell_text,
     finish_cell,
     grid,
@@ -15,9 +15,7 @@ from generator_service.templates.docx_sources.look import (
     rule,
     shade,
     together,
-    write,
 )
-from generator_service.templates.docx_sources.paper import ruled
 
 ACCENT, WHITE = "7A3B0C", "FFFFFF"
 #: In mm; the middle three are `{%tc for level in levels %}`, a column, `{%tc endfor %}`: one column for each level.
@@ -33,11 +31,9 @@ STOCK = (
 def build_prices() -> Document:
     document = paper(9, ACCENT, (20, 20, 24, 20))
     section = document.sections[0]
-    head = write(section.header.paragraphs[0], "{{ company }} · {{ title }}", size=8, color=QUIET)
-    ruled(head, "bottom", "D5DAE1", 4, 4)
-    footer = section.footer.paragraphs[0]
-    write(footer, "Prices in {{ currency }} per 100 pieces, without VAT, from {{ date|date }}", size=7.5, color=QUIET)
-    numbered_pages(footer, ("Page", "of"), 170)
+    headline(section, "{{ company }} · {{ title }}")
+    footer = "Prices in {{ currency }} per 100 pieces, without VAT, from {{ date|date }}"
+    footline(section.footer.paragraphs[0], footer)
     para(document, "{{ title }}", size=22, bold=True, color=ACCENT)
     para(document, "Valid from {{ date|date }}. {{ intro }}", before=2, after=10)
     _table(document)
