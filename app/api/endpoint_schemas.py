@@ -102,13 +102,13 @@ class RecoverAnswer(BaseModel):
     more: bool
 
 
-def endpoint_view(row: EndpointRow, headers: dict[str, str]) -> dict[str, object]:
-    """Show an endpoint; `headers` are its opened ones."""
+def endpoint_view(row: EndpointRow, url: str, headers: dict[str, str]) -> dict[str, object]:
+    """Show an endpoint; `url` and `headers` are what the caller may see of them."""
     because: Reason | None = row.disabled_because or None
     return {
         "id": str(row.endpoint_id),
         "user_id": str(row.user_id),
-        "url": row.url,
+        "url": url,
         "types": list(row.types),
         "headers": headers,
         "description": row.description,

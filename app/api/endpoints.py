@@ -15,6 +15,7 @@ from app.api.preconditions import etag, required_versions, unchanged
 from app.api.schemas import epoch_ms
 from app.api.users import services
 from app.api.webhook_schemas import DeliveryView, delivery_view
+from app.services.auth import Principal
 from contracts.endpoints import EndpointRow
 from contracts.ids import rfc3339
 
@@ -31,7 +32,7 @@ TARGET = ("private_address", "invalid_url", "invalid_header")
 async def create_endpoint(request: Request, body: shapes.NewEndpoint, caller: Caller) -> Response:
     """Register an endpoint: it is called for what ends from now on."""
     row = await services(request).endpoints.create(caller, body.model_dump())
-    return _shown(request, row, 201, {"Location": f"{ENDPOINTS}/{row.endpoint_id}"})
+    return _shown(request, caller, row, 201, {"Location": f"{ENDPOINTS}/{row.endpoint_id}"})
 
 
 @router.get(ENDPOINTS, response_model=shapes.EndpointList, responses=listing())
@@ -42,7 +43,7 @@ async def list_endpoints(request: Request, query: Annotated[shapes.EndpointQuery
     pager = Pager.of(request.app.state.cursor_key, f"endpoints for {owner or 'all'}", {})
     found = services(request).endpoints
     rows, following = await found.page(caller, pager.position(query.cursor), query.limit)
-    items: list[object] = [shapes.endpoint_view(row, found.headers(row)) for row in rows]
+    items: list[object] = [shapes.endpoint_view(row, *found.target(caller, row)) for row in rows]
     return list_response(request, items, pager.cursor(following))
 
 
@@ -55,7 +56,7 @@ async def get_endpoint(request: Request, endpoint_id: UUID, caller: Caller) -> R
     row = await services(request).endpoints.get(caller, endpoint_id)
     if unchanged(request, etag(row.version)):
         return Response(status_code=304, headers={"ETag": etag(row.version)})
-    return _shown(request, row)
+    return _shown(request, caller, row)
 
 
 @router.patch(ONE, response_model=shapes.EndpointView, responses=errors(*BODY, "not_found", "version_mismatch"))
@@ -66,7 +67,7 @@ async def change_endpoint(
     """Change an endpoint; `enabled` also brings back one that was disabled. Calls follow within a second."""
     changes = body.model_dump(exclude_unset=True)
     row = await services(request).endpoints.change(caller, endpoint_id, changes, required_versions(request))
-    return _shown(request, row)
+    return _shown(request, caller, row)
 
 
 @router.delete(ONE, status_code=204, responses=errors("not_found", "version_mismatch"))
@@ -121,8 +122,10 @@ async def recover_endpoint(
     return Response(to_json(recovered), 202, media_type="application/json")
 
 
-def _shown(request: Request, row: EndpointRow, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    body = to_json(shapes.endpoint_view(row, services(request).endpoints.headers(row)))
+def _shown(
+    request: Request, caller: Principal, row: EndpointRow, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    body = to_json(shapes.endpoint_view(row, *services(request).endpoints.target(caller, row)))
     return Response(body, status, {"ETag": etag(row.version), **(headers or {})}, "application/json")
 
 

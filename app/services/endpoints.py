@@ -19,7 +19,7 @@ from contracts.errors import NotFound, VersionMismatch
 from contracts.ids import new_id, now_ms, rfc3339
 from contracts.secret_ring import SecretRing
 from contracts.secrets import SecretBox
-from contracts.targets import AllowList, judge_at_accept, judge_headers
+from contracts.targets import AllowList, Target, judge_at_accept, judge_headers
 from contracts.webhooks import new_secret
 
 log = structlog.get_logger(__name__)
@@ -30,6 +30,7 @@ PING_S, LOOK_S = 25.0, 0.05
 #: How many deliveries one call of `recover` makes due at most.
 RECOVERED = 10_000
 STEP = 200
+HIDDEN = "***"
 
 EndpointPage = tuple[list[EndpointRow], Position | None]
 Change = Callable[[EndpointRow], EndpointRow]
@@ -140,9 +141,12 @@ class EndpointService:
         ring = SecretRing.parse(row.secret)
         return self._box.open(ring.current), ring.previous_until(now_ms())
 
-    def headers(self, row: EndpointRow) -> dict[str, str]:
-        """Open the headers that come along with an endpoint's calls."""
-        return dict(from_json(self._box.open(row.headers))) if row.headers else {}
+    def target(self, caller: Principal, row: EndpointRow) -> tuple[str, dict[str, str]]:
+        """Return an endpoint's URL and opened headers; viewers see no query and no values, which may be secrets."""
+        headers: dict[str, str] = from_json(self._box.open(row.headers)) if row.headers else {}
+        if caller.role == "viewer":
+            return Target.parse(row.url).shown, dict.fromkeys(headers, HIDDEN)
+        return row.url, headers
 
     # Calls on request
 

@@ -121,6 +121,7 @@ class Generator:
         attempter = Attempter(self.dialer, data, data, box.open, schedule)
         limits = DeliverLimits(
             concurrency=settings.webhook_concurrency,
+            per_user=settings.webhook_per_user,
             per_receiver=settings.webhook_per_receiver,
             drain_s=settings.drain_s,
             failing_days=settings.webhook_failing_days,

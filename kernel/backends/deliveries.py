@@ -131,18 +131,24 @@ class Deliveries:
         self._unanswered = ""
         self.lease_ms = lease_ms
 
-    async def claim(self, want: int, *, room: int, loads: Mapping[str, int]) -> DueDeliveries:
-        """Lease up to `want` deliveries; no receiver (host:port) gets more than `room`, counting its present load."""
-        answer = await self._claimed(want, room, [part for load in loads.items() for part in load])
+    async def claim(
+        self, want: int, *, room: int, loads: Mapping[str, int], user_room: int = 1_000_000
+    ) -> DueDeliveries:
+        """Lease up to `want` deliveries. `loads`: how many of each receiver, and of each `user_load`, are under way.
+
+        No receiver gets more than `room`, no user more than `user_room`; of a user that has half of that, no receiver
+        gets more than one.
+        """
+        answer = await self._claimed(want, room, user_room, [part for load in loads.items() for part in load])
         now, next_due, rows = cast(tuple[str, str, list[list[str]]], answer)
         items = [_leased(row, int(now)) for row in rows]
         return DueDeliveries(items, int(now), int(float(next_due)) if next_due else None)
 
-    async def _claimed(self, want: int, room: int, loads: Sequence[str | int]) -> Answer:
+    async def _claimed(self, want: int, room: int, user_room: int, loads: Sequence[str | int]) -> Answer:
         """Claim under the id of the claim before if its answer never came: what it has leased comes with this one."""
         request_id, self._unanswered = self._unanswered or uuid4().hex, ""
         try:
-            arguments = (self._now(), want, self.lease_ms, room, self._circuit.per_s, request_id, *loads)
+            arguments = (self._now(), want, self.lease_ms, room, user_room, self._circuit.per_s, request_id, *loads)
             return await self._scripts.run("deliver_claim", *arguments)
         except QueueUnavailable:
             self._unanswered = request_id
@@ -241,6 +247,11 @@ class Deliveries:
 
     def _now(self) -> int | str:
         return self._clock() if self._clock else ""
+
+
+def user_load(user_id: UUID) -> str:
+    """Name what a user has under way, beside the receivers, in the `loads` of a claim."""
+    return f"user:{user_id}"
 
 
 def _leased(row: list[str], now: int) -> LeasedDelivery:

@@ -20,7 +20,7 @@ from generator.delivery.dial import Answer
 from generator.payloads import DeliveryData, end_of_run
 from generator.repository import HistoryRepository
 from tests.integration.conftest import SECRET_KEY, Api
-from tests.integration.delivery_zoo import SECRET, USER, Broker
+from tests.integration.delivery_zoo import OTHER_USER, SECRET, USER, Broker
 
 BOX = SecretBox("s" * 32)
 LINKS = Links("http://docs.example", UrlSigner("s" * 32))
@@ -42,11 +42,11 @@ class LivePayloads:
 
 
 class OneSecret:
-    """Callbacks of a user whose secret is known; nobody else exists."""
+    """Callbacks of two users with a known secret; nobody else exists."""
 
     async def receiver(self, leased: LeasedDelivery) -> Receiver:
         await asyncio.sleep(0)
-        if leased.user_id != USER:
+        if leased.user_id not in (USER, OTHER_USER):
             raise NotFound("user")
         callback = Callback.model_validate_json(leased.callback)
         return Receiver(callback.url, callback.headers, [BOX.seal(SECRET)], shown_url(leased.callback))

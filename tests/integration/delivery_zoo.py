@@ -28,6 +28,7 @@ Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter, "Call"], Await
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 USER = UUID("0190a0a0-0000-7000-8000-00000000000a")
+OTHER_USER = UUID("0190a0a0-0000-7000-8000-00000000000b")
 
 
 @dataclass(frozen=True)
@@ -194,16 +195,16 @@ class Broker:
     def deliveries(self, clock: Callable[[], int] | None = None) -> Deliveries:
         return Deliveries(self.scripts, clock=clock)
 
-    async def completed(self, url: str, headers: dict[str, str] | None = None) -> UUID:
+    async def completed(self, url: str, headers: dict[str, str] | None = None, user: UUID = USER) -> UUID:
         """Take a document with a callback through the real queue to its end."""
         job = GenerationJob(
             document_id=new_id(),
-            user_id=USER,
+            user_id=user,
             created_at=now_ms(),
             template=PinnedTemplate(name="invoice", version=3, sha256="0" * 64, engine="typst"),
             format="pdf",
             filename="invoice.pdf",
-            lane=str(USER),
+            lane=str(user),
             callback=Callback(url=url, headers=headers or {}),
         )
         await self.queue.enqueue(job)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -17,7 +17,17 @@ from contracts.targets import AllowList
 from generator.delivery import Deliverer, Dialer
 from generator.delivery.loop import DeliverLimits
 from tests.integration.delivery_stage import LOOPBACK, QUICK, attempter, attempts, settled
-from tests.integration.delivery_zoo import SECRET, Broker, answers, broker, receiving, silence, wait_until
+from tests.integration.delivery_zoo import (
+    OTHER_USER,
+    SECRET,
+    Broker,
+    Receiver,
+    answers,
+    broker,
+    receiving,
+    silence,
+    wait_until,
+)
 from tests.integration.history_servers import Server, redis_server
 
 
@@ -148,6 +158,39 @@ async def test_a_hanging_receiver_holds_up_nobody_else(pw: Broker) -> None:
         assert hanging.most == 3 and len(hanging.calls) == 3
         backlog = await pw.deliveries().backlog()
         assert (backlog.pending, backlog.due) == (30, 27) and backlog.oldest_due_ms >= 0
+
+
+async def hanging_receivers(stack: AsyncExitStack, count: int) -> list[Receiver]:
+    return [await stack.enter_async_context(receiving(silence)) for _ in range(count)]
+
+
+async def test_hanging_receivers_of_a_user_do_not_fill_its_places(pw: Broker) -> None:
+    limits = DeliverLimits(concurrency=64, per_user=16, per_receiver=8, drain_s=0)
+    async with AsyncExitStack() as stack:
+        hanging = await hanging_receivers(stack, 5)
+        healthy = await stack.enter_async_context(receiving(answers(200)))
+        for one in hanging * 10:
+            await pw.completed(one.url)
+        await stack.enter_async_context(delivering(pw, limits=limits))
+        await wait_until(lambda: sum(one.now for one in hanging) >= 8)
+        for _ in range(5):
+            await pw.completed(healthy.url)
+        await wait_until(lambda: len(healthy.calls) == 5)
+        assert sum(one.most for one in hanging) <= 8 + len(hanging), "half of them in any way, then one for each"
+
+
+async def test_a_user_with_many_hanging_receivers_does_not_fill_the_places_of_others(pw: Broker) -> None:
+    limits = DeliverLimits(concurrency=16, per_user=8, per_receiver=4, drain_s=0)
+    async with AsyncExitStack() as stack:
+        hanging = await hanging_receivers(stack, 20)
+        healthy = await stack.enter_async_context(receiving(answers(200)))
+        for one in hanging:
+            await pw.completed(one.url)
+        await stack.enter_async_context(delivering(pw, limits=limits))
+        await wait_until(lambda: sum(one.now for one in hanging) == 8)
+        last = await pw.completed(healthy.url, user=OTHER_USER)
+        await wait_until(lambda: settled(pw, last, "delivered"))
+        assert sum(one.now for one in hanging) <= 8
 
 
 async def test_one_fast_receiver_gets_everything_at_no_more_than_its_share_at_once(pw: Broker) -> None:

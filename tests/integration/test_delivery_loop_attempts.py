@@ -57,7 +57,7 @@ async def test_a_dead_sender_is_replaced_after_its_lease_and_its_late_report_is_
 
 async def test_a_repeated_claim_or_record_changes_nothing(pw: Broker) -> None:
     document_id = await pw.completed("https://hooks.example/")
-    arguments = ("", 8, 60_000, 8, 0, "same-request")
+    arguments = ("", 8, 60_000, 8, 100, 0, "same-request")
     first = await pw.scripts.run("deliver_claim", *arguments)
     await pw.completed("https://hooks.example/")
     again = await pw.scripts.run("deliver_claim", *arguments)

@@ -145,6 +145,17 @@ async def test_endpoints_are_seen_and_changed_by_their_owner_and_admins(api: Api
     assert len((await api.admin.get(ENDPOINTS)).json()["items"]) == 1
 
 
+async def test_viewers_see_no_secrets_of_an_endpoint(api: Api) -> None:
+    owner, _ = await api.user()
+    seer, _ = await api.user("viewer", scopes=["all"])
+    path = f"{ENDPOINTS}/{(await made(owner, headers={'Authorization': 'Bearer hush'}))['id']}"
+    for seen in ((await seer.get(path)).json(), (await seer.get(ENDPOINTS)).json()["items"][0]):
+        assert (seen["url"], seen["headers"]) == ("https://hooks.example.com/in?...", {"Authorization": "***"})
+    assert (await seer.get(path + "/secret")).status_code == 403
+    seen = (await owner.get(path)).json()
+    assert (seen["url"], seen["headers"]) == (URL, {"Authorization": "Bearer hush"})
+
+
 async def test_a_user_has_so_many_endpoints_and_lists_are_paged(api: Api) -> None:
     client, _ = await api.user()
     ids = [(await made(client))["id"] for _ in range(3)]

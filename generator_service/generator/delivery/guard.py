@@ -84,7 +84,7 @@ class Guard:
 class SystemLookup:
     """Asks the system's resolver, in threads of its own: a name server that never answers holds a thread for long."""
 
-    def __init__(self, threads: int = 64) -> None:
+    def __init__(self, threads: int = 256) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="webhook-dns")
 
     async def __call__(self, host: str, port: int) -> list[str]:

@@ -2,15 +2,16 @@
 -- Hand out due deliveries under a lease, receiver by receiver in turn: a slow one holds up nobody but itself.
 -- What is due moves from the time set into a lane per receiver; a lease puts it back into the time set. A receiver whose
 -- circuit is open, or that was called as often as it may be, leaves the ring until its time has come.
--- ARGV: now ('' = Redis TIME) want lease_ms room per_s (calls to a receiver, 0 for any number) request_id (receiver load)*
+-- ARGV: now ('' = Redis TIME) want lease_ms room (of a receiver) user_room (of a user; from half of it on each receiver of
+--   its gets one place) per_s (calls to a receiver, 0 for any number) request_id (receiver or user:<id>, load)*
 -- Returns {now, next due time or '', {{member, token, receiver, document_id, run, user, type, callback, endpoint, attempts,
 --   created_at, data, row}*}}; of callback and endpoint, of data and row one is '' at least.
 -- `row` is the document's row with which the run ended, '' if it is not here any more.
 local now, want, lease, room = tonumber(ARGV[1]) or redis_ms(), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local per_s, memo = tonumber(ARGV[5]), P .. 'deliver_claim:' .. ARGV[6]
+local user_room, per_s, memo = tonumber(ARGV[5]), tonumber(ARGV[6]), P .. 'deliver_claim:' .. ARGV[7]
 local PROMOTE = 500
 local load, answer = {}, {}
-for i = 7, #ARGV, 2 do load[ARGV[i]] = tonumber(ARGV[i + 1]) end
+for i = 8, #ARGV, 2 do load[ARGV[i]] = tonumber(ARGV[i + 1]) end
 
 local function delivery(member) return P .. 'delivery:' .. member end
 local function lane(receiver) return P .. 'deliver_lane:' .. receiver end
@@ -62,14 +63,24 @@ local function hand_out(member, token)
     v[8], v[9] or '', row[1] and row[2] and row[1] .. row[2] or ''}
 end
 
-local function serve(receiver)
+-- May the first in a lane go? Receivers that take their time must not fill every place of their user, nor a user with
+-- many of them every place there is.
+local function has_place(receiver, places)
+  local head = redis.call('LINDEX', lane(receiver), 0)
+  local user = 'user:' .. (head and redis.call('HGET', delivery(head), 'user') or '')
+  local taken = load[user] or 0
+  if 2 * taken >= user_room then places = 1 end
+  return taken < user_room and (load[receiver] or 0) < places, user
+end
+
+local function serve(receiver, user)
   local member = redis.call('LPOP', lane(receiver))
   if not member or redis.call('HGET', delivery(member), 'status') ~= 'pending' then return end
   local token = int(redis.call('HINCRBY', delivery(member), 'token', 1))
   redis.call('HSET', delivery(member), 'leased_until', int(now + lease))
   redis.call('ZADD', P .. 'due', int(now + lease), member)
   redis.call('RPUSH', memo, member, token)
-  load[receiver] = (load[receiver] or 0) + 1
+  load[receiver], load[user] = (load[receiver] or 0) + 1, (load[user] or 0) + 1
   count_call(receiver)
   hand_out(member, token)
 end
@@ -82,8 +93,9 @@ local function turn()
     if later then
       redis.call('ZADD', P .. 'shut', int(math.ceil(later)), receiver)
     else
-      if (load[receiver] or 0) < places then
-        serve(receiver)
+      local free, user = has_place(receiver, places)
+      if free then
+        serve(receiver, user)
         skipped = 0
       else
         skipped = skipped + 1
