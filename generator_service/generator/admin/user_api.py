@@ -60,6 +60,16 @@ class ApiAnswer:
         items = self.json.get("items")
         return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
+    @property
+    def following(self) -> str:
+        """The cursor of the list's next page; empty after the last."""
+        return str(self.json.get("next_cursor") or "")
+
+
+def page_at(cursor: str, limit: int) -> dict[str, str]:
+    """Return the parameters that ask for one page of a list, the first where there is no cursor."""
+    return {"limit": str(limit), **({"cursor": cursor} if cursor else {})}
+
 
 @dataclass(frozen=True)
 class ApiStream:

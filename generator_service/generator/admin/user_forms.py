@@ -104,9 +104,19 @@ class Trouble:
     flaws: dict[str, str] = field(default_factory=dict)
     status: int = 200
 
+    @property
+    def outrun(self) -> bool:
+        """Whether somebody changed the thing while the form was open."""
+        return self.status == 412
+
     @classmethod
     def of(cls, refused: ApiRefused, fields: tuple[str, ...]) -> "Trouble":
-        """Sort a refusal: what points into no field of this form is said above it."""
+        """Sort a refusal: what points into no field of this form is said above it.
+
+        Of one that came because somebody was faster there is only the status: it is no fault of what was typed.
+        """
+        if refused.status == 412:
+            return cls(status=412)
         flaws: dict[str, str] = {}
         for pointer, detail in refused.flaws().items():
             place = "/" + pointer.split("/")[1] if pointer.startswith("/") else ""

@@ -12,6 +12,7 @@ from generator.admin.document_filters import PATH, Filters, for_input
 from generator.admin.guard import CurrentVisit, PanelRoute, Visit
 from generator.admin.live import live
 from generator.admin.user_api import ApiRefused, JsonObject
+from generator.admin.user_names import user_names
 from generator.admin.wording import Wording
 
 router = APIRouter(route_class=PanelRoute)
@@ -96,15 +97,7 @@ async def listing_of(visit: Visit, filters: Filters) -> Listing:
         if refused.status not in (422, 503):
             raise
         return Listing(refused=refused)
-    return Listing(answer.items, str(answer.json.get("next_cursor") or ""), await user_names(visit, answer.items))
-
-
-async def user_names(visit: Visit, documents: list[JsonObject]) -> dict[str, str]:
-    """Return the names of the users who asked for these documents, by id."""
-    accounts = visit.panel.generator.accounts
-    ids = sorted({str(document["user_id"]) for document in documents})
-    rows = await asyncio.gather(*(accounts.user_or_deleted(UUID(id_)) for id_ in ids))
-    return {id_: row.name or row.email for id_, row in zip(ids, rows, strict=True) if row}
+    return Listing(answer.items, answer.following, await user_names(visit, answer.items))
 
 
 async def template_names(visit: Visit) -> list[str]:

@@ -14,8 +14,9 @@ from generator.admin.endpoint_forms import BadHeaders, EndpointForm
 from generator.admin.endpoint_words import reasons, types, without_query
 from generator.admin.guard import CurrentVisit, PanelRoute, Visit
 from generator.admin.pages.webhooks import Filters, Line, attempts_of
-from generator.admin.user_api import ApiAway, ApiRefused, JsonObject
+from generator.admin.user_api import ApiAway, ApiRefused, JsonObject, page_at
 from generator.admin.user_forms import Trouble
+from generator.admin.user_names import user_names
 from generator.admin.wording import Wording
 
 router = APIRouter(route_class=PanelRoute)
@@ -48,15 +49,14 @@ class Recovery:
 async def endpoints(visit: CurrentVisit) -> Response:
     """List everyone's endpoints, newest first."""
     cursor = visit.request.query_params.get("cursor", "")
-    answer = await visit.api.get(API, {"limit": str(PAGE), **({"cursor": cursor} if cursor else {})})
-    owners = await _names(visit, {str(one["user_id"]) for one in answer.items})
-    following = str(answer.json.get("next_cursor") or "")
+    answer = await visit.api.get(API, page_at(cursor, PAGE))
+    names = await user_names(visit, answer.items)
     return visit.page(
         "endpoints.html",
         status=await visit.panel.board.status(),
-        rows=[(one, without_query(str(one["url"])), owners[str(one["user_id"])]) for one in answer.items],
+        rows=[(one, without_query(str(one["url"])), _owner(one, names)) for one in answer.items],
         first=PATH if cursor else "",
-        following=f"{PATH}?{urlencode({'cursor': following})}" if following else "",
+        following=f"{PATH}?{urlencode({'cursor': answer.following})}" if answer.following else "",
         reasons=reasons(visit.words),
     )
 
@@ -73,10 +73,8 @@ async def create_endpoint(visit: CurrentVisit) -> Response:
     form = EndpointForm.sent(await visit.form())
     try:
         answer = await visit.api.post(API, form.body())
-    except BadHeaders as error:
-        return _new(visit, form, _bad_headers(error, visit.words))
-    except ApiRefused as refused:
-        return _new(visit, form, Trouble.of(refused, FIELDS))
+    except (BadHeaders, ApiRefused) as error:
+        return _new(visit, form, _trouble(error, visit.words))
     return visit.go(f"{PATH}/{answer.json['id']}")
 
 
@@ -100,12 +98,9 @@ async def change_endpoint(visit: CurrentVisit, endpoint_id: EndpointId) -> Respo
     endpoint = (await visit.api.get(f"{API}/{endpoint_id}")).json
     try:
         await visit.api.call("PATCH", f"{API}/{endpoint_id}", body=form.changes(endpoint), headers=form.if_match)
-    except BadHeaders as error:
-        return _edit(visit, endpoint, form, _bad_headers(error, visit.words))
-    except ApiRefused as refused:
-        if refused.status == 412:
-            return _edit(visit, endpoint, EndpointForm.of(endpoint), Trouble(status=412))
-        return _edit(visit, endpoint, form, Trouble.of(refused, FIELDS))
+    except (BadHeaders, ApiRefused) as error:
+        trouble = _trouble(error, visit.words)
+        return _edit(visit, endpoint, EndpointForm.of(endpoint) if trouble.outrun else form, trouble)
     return visit.go(f"{PATH}/{endpoint_id}")
 
 
@@ -140,8 +135,7 @@ async def page_of(
 ) -> Response:
     """Show the endpoint as it is now, with what came of what was just asked for. `ping`: the one that was sent."""
     endpoint = (await visit.api.get(f"{API}/{endpoint_id}")).json
-    owner_id = str(endpoint["user_id"])
-    owners, lines = await asyncio.gather(_names(visit, {owner_id}), _newest(visit, endpoint_id))
+    names, lines = await asyncio.gather(user_names(visit, [endpoint]), _newest(visit, endpoint_id))
     trouble, recovery = trouble or Trouble(), recovery or Recovery()
     return visit.page(
         "endpoint.html",
@@ -149,7 +143,7 @@ async def page_of(
         endpoint=endpoint,
         url=without_query(str(endpoint["url"])),
         receiver=receiver(str(endpoint["url"])),
-        owner=owners[owner_id],
+        owner=_owner(endpoint, names),
         rows=lines,
         filters=Filters(endpoint_id=str(endpoint_id)),
         ping=ping,
@@ -176,11 +170,10 @@ def _outcome(delivery: JsonObject, words: Wording) -> Said | None:
     return said(attempts[-1], words) if attempts else None
 
 
-async def _names(visit: Visit, user_ids: set[str]) -> dict[str, str]:
-    """Return the names of users by id; the id itself where there is none."""
-    accounts, ids = visit.panel.generator.accounts, sorted(user_ids)
-    rows = await asyncio.gather(*(accounts.user_or_deleted(UUID(one)) for one in ids))
-    return {id_: (row.name or row.email) if row else id_ for id_, row in zip(ids, rows, strict=True)}
+def _owner(endpoint: JsonObject, names: dict[str, str]) -> str:
+    """Return the name of an endpoint's owner; the id itself where there is none."""
+    id_ = str(endpoint["user_id"])
+    return names.get(id_, id_)
 
 
 def _new(visit: Visit, form: EndpointForm, trouble: Trouble) -> Response:
@@ -196,6 +189,8 @@ def _labels(words: Wording) -> dict[str, object]:
     return {"types": types(words), "reasons": reasons(words)}
 
 
-def _bad_headers(error: BadHeaders, words: Wording) -> Trouble:
+def _trouble(error: BadHeaders | ApiRefused, words: Wording) -> Trouble:
+    if isinstance(error, ApiRefused):
+        return Trouble.of(error, FIELDS)
     told = words("Line %(line)s: write a name, a colon and a value, and each name once.", line=error.line)
     return Trouble(flaws={"/headers": told}, status=422)

@@ -12,7 +12,7 @@ from generator.admin.document_form import BadData, DocumentForm, curl, flaws_by_
 from generator.admin.guard import CurrentVisit, PanelRoute, Visit
 from generator.admin.pictures import A4, picture_tag, placeholder
 from generator.admin.previews import LARGE
-from generator.admin.user_api import ApiAway, ApiRefused, JsonObject, UserApi
+from generator.admin.user_api import ApiAway, ApiRefused, JsonObject, UserApi, page_at
 from generator.admin.view import PAGE_HEADERS
 from generator.admin.wording import LANGUAGES
 
@@ -109,9 +109,9 @@ async def _all_shown(api: UserApi) -> list[JsonObject]:
     items: list[JsonObject] = []
     cursor = ""
     while len(items) < MOST_SHOWN:
-        answer = await api.get("/v1/templates", {"limit": "200", **({"cursor": cursor} if cursor else {})})
+        answer = await api.get("/v1/templates", page_at(cursor, 200))
         items += answer.items
-        cursor = str(answer.json.get("next_cursor") or "")
+        cursor = answer.following
         if not cursor:
             break
     return sorted(items, key=lambda item: str(item["title"] or item["name"]).casefold())

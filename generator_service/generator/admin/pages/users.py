@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 
 from contracts.ids import parse_id
 from generator.admin.guard import CurrentVisit, PanelRoute, Visit
-from generator.admin.user_api import ApiRefused, JsonObject
+from generator.admin.user_api import ApiRefused, JsonObject, page_at
 from generator.admin.user_forms import BadAttrs, KeyForm, Trouble, UserForm
 from generator.admin.wording import Wording
 
@@ -37,14 +37,12 @@ async def users(visit: CurrentVisit) -> Response:
     if len(given.multi_items()) > len(filters) + bool(cursor):
         return visit.go(f"{PATH}?{urlencode(filters)}" if filters else PATH)
     try:
-        params = {**filters, "limit": str(PAGE), **({"cursor": cursor} if cursor else {})}
-        answer = await visit.api.get("/v1/users", params)
+        answer = await visit.api.get("/v1/users", {**filters, **page_at(cursor, PAGE)})
     except ApiRefused as refused:
         if refused.status != 422:
             raise
         return visit.page("users.html", 422, **_listed(visit, filters, [], "", cursor, refused))
-    following = str(answer.json.get("next_cursor") or "")
-    return visit.page("users.html", **_listed(visit, filters, answer.items, following, cursor))
+    return visit.page("users.html", **_listed(visit, filters, answer.items, answer.following, cursor))
 
 
 @router.get(PATH + "/new")
@@ -59,10 +57,8 @@ async def create_user(visit: CurrentVisit) -> Response:
     form = UserForm.sent(await visit.form())
     try:
         answer = await visit.api.post("/v1/users", form.body())
-    except BadAttrs as error:
-        return _new(visit, form, _bad_attrs(error, visit.words))
-    except ApiRefused as refused:
-        return _new(visit, form, Trouble.of(refused, USER_FIELDS))
+    except (BadAttrs, ApiRefused) as error:
+        return _new(visit, form, _trouble(error, visit.words))
     return visit.go(f"{PATH}/{answer.json['id']}")
 
 
@@ -79,12 +75,9 @@ async def change_user(visit: CurrentVisit, user_id: UserId) -> Response:
     user = (await visit.api.get(_api(user_id))).json
     try:
         await visit.api.call("PATCH", _api(user_id), body=form.changes(user), headers=form.if_match)
-    except BadAttrs as error:
-        return await _page(visit, user_id, form=form, trouble=_bad_attrs(error, visit.words))
-    except ApiRefused as refused:
-        if refused.status == 412:
-            return await _page(visit, user_id, trouble=Trouble(status=412))
-        return await _page(visit, user_id, form=form, trouble=Trouble.of(refused, USER_FIELDS))
+    except (BadAttrs, ApiRefused) as error:
+        trouble = _trouble(error, visit.words)
+        return await _page(visit, user_id, form=None if trouble.outrun else form, trouble=trouble)
     return visit.go(f"{PATH}/{user_id}")
 
 
@@ -177,9 +170,8 @@ async def _page(
     """Show the user as it is now. `form` keeps what was typed and refused; without it the fields show the user."""
     cursor = visit.request.query_params.get("cursor", "")
     user = (await visit.api.get(_api(user_id))).json
-    params = {"limit": str(KEYS_PAGE), **({"cursor": cursor} if cursor else {})}
-    keys = await visit.api.get(f"{_api(user_id)}/keys", params)
-    following = str(keys.json.get("next_cursor") or "")
+    keys = await visit.api.get(f"{_api(user_id)}/keys", page_at(cursor, KEYS_PAGE))
+    following = keys.following
     trouble, key_trouble = trouble or Trouble(), key_trouble or Trouble()
     return visit.page(
         "user.html",
@@ -198,7 +190,9 @@ async def _page(
     )
 
 
-def _bad_attrs(error: BadAttrs, words: Wording) -> Trouble:
+def _trouble(error: BadAttrs | ApiRefused, words: Wording) -> Trouble:
+    if isinstance(error, ApiRefused):
+        return Trouble.of(error, USER_FIELDS)
     if error.line:
         said = words(
             "This is not JSON: look at line %(line)s, column %(column)s.", line=error.line, column=error.column

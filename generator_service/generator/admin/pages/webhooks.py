@@ -132,7 +132,7 @@ async def listing_of(visit: Visit, filters: Filters) -> Listing:
         if refused.status != 422:
             raise
         return Listing(flaw=next(iter(refused.flaws().values()), refused.detail), status=422)
-    return Listing(answer.items, str(answer.json.get("next_cursor") or ""))
+    return Listing(answer.items, answer.following)
 
 
 def _listed(visit: Visit, filters: Filters, listing: Listing) -> dict[str, object]:
