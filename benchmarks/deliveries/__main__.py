@@ -121,7 +121,7 @@ def section(found: Mapping[str, Any]) -> Iterator[str]:
             f"with {number} that take calls and never answer, the others {_ratio(watched[str(number)], well)}"
             for number in HANGING[1:]
         ]
-        yield f"  all well {_both(well)}; {'; '.join(beside_)} (aim 2)."
+        yield f"  all well {_both(well)}; {'; '.join(others)} (aim 2)."
     waits = found["idle"]
     used, of_redis = waits["process_percent"], waits["redis_percent"]
     yield f"- {waits['pending']:,} retries that are not due: the process takes {used:.1f} % of a core,"
