@@ -35,6 +35,7 @@ from contracts.views import Links
 from generator.admin.panel import attach
 from generator.bundles import Bundles, register
 from generator.delivery import DEFAULT_SCHEDULE, Attempter, Deliverer, Dialer, Schedule
+from generator.delivery.connections import trusting
 from generator.delivery.loop import DeliverLimits, disable_endpoint
 from generator.gauges import QueueGauges
 from generator.guests import GuestPool
@@ -94,7 +95,8 @@ class Generator:
         self.worker = self._worker()
         self.workbench = self._workbench()
         self.deliveries = Deliveries(self.scripts, circuit=circuit_of(settings))
-        self.dialer = Dialer(AllowList.parse(settings.webhook_allow_cidrs, settings.webhook_allow_hosts))
+        allowed = AllowList.parse(settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
+        self.dialer = Dialer(allowed, tls=trusting(settings.webhook_ca_file))
         self.deliverer = self._deliverer()
         self.shipper = self._shipper()
         self.shutdown = Shutdown()

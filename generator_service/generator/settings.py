@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from backends.settings import SharedSettings
+from generator.delivery.connections import trusting
 
 ROLES = ("render", "deliver", "ship", "maintain", "admin")
 
@@ -33,6 +34,7 @@ class GeneratorSettings(SharedSettings):
         30, gt=0, description="How long a circuit is open at first, twice as long each time"
     )
     webhook_circuit_max_s: float = Field(900, gt=0, description="How long a circuit is open at most")
+    webhook_ca_file: str = Field("", description="PEM file of certificate authorities to trust beside the system's")
     webhook_failing_days: float = Field(5, gt=0, description="An endpoint that only failed for so long is disabled")
     api_url: str = Field("http://127.0.0.1:8000", description="Where the panel reaches the User API")
     trusted_proxies: str = Field(
@@ -60,6 +62,15 @@ class GeneratorSettings(SharedSettings):
                 f"{folder} is no folder: name one that has packages, such as preview/cetz/0.4.2, or leave it empty"
             )
         return folder
+
+    @field_validator("webhook_ca_file")
+    @classmethod
+    def _certificates(cls, file: str) -> str:
+        try:
+            trusting(file)
+        except OSError as error:  # ssl.SSLError is one
+            raise ValueError(f"{file} has no certificates that can be read ({error}): name a PEM file") from None
+        return file
 
     @field_validator("roles")
     @classmethod

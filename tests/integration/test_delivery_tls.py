@@ -13,9 +13,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import ValidationError
 
 from contracts.targets import AllowList
+from generator.delivery.connections import trusting
 from generator.delivery.dial import Answer, Dialer, DialLimits
+from generator.settings import GeneratorSettings
 from tests.integration.delivery_zoo import answers, dialled, hung_up, receiving, says
 
 __all__ = ["dialled", "hung_up"]
@@ -79,7 +82,7 @@ async def at_home(host: str, port: int) -> list[str]:
 
 
 async def call(host: str, port: int, trusted: Path | None) -> Answer:
-    tls = ssl.create_default_context(cafile=str(trusted)) if trusted else None
+    tls = trusting(str(trusted)) if trusted else None
     started = time.monotonic()
     answer = await Dialer(LOOPBACK, QUICK, lookup=at_home, tls=tls).post(f"https://{host}:{port}/", {}, b"{}")
     assert time.monotonic() - started < QUICK.connect_s + 1
@@ -144,3 +147,14 @@ async def test_tls_to_https_never_falls_back_to_http(tmp_path: Path, dialled: se
     async with receiving(says(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as receiver:
         answer = await call("hooks.example", receiver.port, certificate(tmp_path, "hooks.example"))
         assert answer.http_status is None and dialled == {("127.0.0.1", receiver.port)}
+
+
+def test_a_file_without_certificates_is_refused_at_the_start(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.write_text("no certificate\n")
+    for file in (empty, tmp_path / "missing.pem"):
+        with pytest.raises(ValidationError, match="webhook_ca_file(.|\n)*name a PEM file"):
+            GeneratorSettings.model_validate({"secret_key": "s" * 32, "webhook_ca_file": str(file)})
+    good = certificate(tmp_path, "hooks.example")
+    settings = GeneratorSettings.model_validate({"secret_key": "s" * 32, "webhook_ca_file": str(good)})
+    assert settings.webhook_ca_file == str(good)

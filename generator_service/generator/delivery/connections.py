@@ -120,6 +120,14 @@ class Connections:
                 del self._waiting[place]
 
 
+def trusting(ca_file: str = "") -> ssl.SSLContext:
+    """Trust the system's certificate authorities, and those in a PEM file. Raises OSError for one that has none."""
+    tls = ssl.create_default_context()
+    if ca_file:
+        tls.load_verify_locations(cafile=ca_file)
+    return tls
+
+
 def _place(target: Target) -> Place:
     """Say what a connection may be used for again: TLS was agreed on with this name."""
     return target.scheme, target.host, target.port

@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 
 from contracts.targets import Address, AllowList, BadTarget, Target, remedy
-from generator.delivery.connections import Connection, Connections
+from generator.delivery.connections import Connection, Connections, trusting
 from generator.delivery.exchange import AnswerLimits, BrokenAnswer, Exchange, Head, HungUp
 from generator.delivery.guard import Blocked, Guard, Lookup, NoAddress, SystemLookup
 from generator.delivery.timings import Timings, ms_since
@@ -64,7 +64,7 @@ class Dialer:
         self._allow = allow
         self._limits = limits or DialLimits()
         self._lookup = lookup or SystemLookup()
-        self._connections = Connections(tls or ssl.create_default_context(), self._limits.answer)
+        self._connections = Connections(tls or trusting(), self._limits.answer)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Make one call; whatever goes wrong becomes an Answer, within `total_s`."""
