@@ -10,7 +10,7 @@ import pytest_asyncio
 from contracts.errors import DocumentError, DocumentFailed
 from contracts.templates import TemplateBundle
 from generator.renderers.port import RenderRequest
-from generator.sandbox import RenderPool, SandboxLimits
+from generator.sandbox import RenderPool, SandboxLimits, answers
 from tests.unit.docx_files import paragraphs, texts
 
 
@@ -123,7 +123,7 @@ async def test_a_verdict_that_is_too_long_or_makes_no_sense_is_not_trusted(pool:
     [child] = pool._children
     for body in (b"{", b'{"warnings": 7}', b'{"example": {"a": "' + bytes(2**20).replace(b"\0", b"x") + b'"}}'):
         with pytest.raises(DocumentFailed) as failure:
-            child._described({"kind": "described"}, body)
+            child._meant(answers.described, ({"kind": "described"}, body))
         assert failure.value.error.code == "render_crashed" and not child.usable
     pool._replace(child)
 

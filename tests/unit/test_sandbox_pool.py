@@ -20,7 +20,7 @@ from contracts.jobs import Simulate
 from contracts.templates import TemplateBundle, TemplateManifest
 from generator.core import RenderRequest
 from generator.renderers.registry import FONTS
-from generator.sandbox import RenderPool, SandboxLimits, SandboxUnavailable
+from generator.sandbox import RenderPool, SandboxLimits, SandboxUnavailable, answers
 from generator.sandbox.scratch import Scratch
 from generator.sandbox.verdicts import verdict
 from tests.unit.test_typst_fonts_and_standards import renamed
@@ -323,7 +323,7 @@ async def test_an_answer_that_makes_no_sense_is_not_trusted(pool: RenderPool) ->
     [child] = pool._children
     for header in ({"kind": "rendered"}, {"kind": "failed", "error": 7}):
         with pytest.raises(DocumentFailed) as failure:
-            child._rendered(header, b"")  # type: ignore[arg-type]
+            child._meant(answers.rendered, (header, b""))  # type: ignore[arg-type]
         assert failure.value.error.code == "render_crashed"
     assert not child.usable
     pool._replace(child)

@@ -11,17 +11,17 @@ import signal
 import sys
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
-from pydantic import BaseModel, ValidationError
 
-from contracts.documents import Warned
-from contracts.errors import DocumentError, DocumentFailed
+from contracts.errors import DocumentFailed
 from contracts.templates import TemplateBundle
 from contracts.workbench import Verdict
-from generator.renderers.port import Rendered, RenderRequest, failed
+from generator.renderers.port import Rendered, RenderRequest
+from generator.sandbox.answers import LastAnswer, described, render_order, rendered
 from generator.sandbox.limits import SandboxLimits
 from generator.sandbox.proc import cpu_seconds, rss_bytes
 from generator.sandbox.verdicts import spoke_nonsense, timed_out, verdict
@@ -30,8 +30,6 @@ from generator.sandbox_child.frames import LENGTHS, MAX_HEADER, BrokenFrame, Hea
 log = structlog.get_logger(__name__)
 
 _STDERR_KEPT = 8192
-#: A verdict has a schema, an example and a few warnings.
-_MAX_VERDICT = 1024 * 1024
 _PIPE_BUFFER = 1024 * 1024
 #: How long what the kernel says of a process is taken for true: asking takes as long as half a small document.
 _ASKED_ANEW_S = 0.1
@@ -55,16 +53,6 @@ Bundles = tuple[TemplateBundle, ...]
 
 class StartFailed(RuntimeError):
     """The render process did not become ready: the message is what it printed."""
-
-
-class _Answer(BaseModel):
-    """A finished document's header. The process may have been subverted: nothing it says is taken on trust."""
-
-    pages: int | None
-    warnings: tuple[Warned, ...]
-
-    def with_content(self, content: bytes) -> Rendered:
-        return Rendered(content, self.pages, self.warnings)
 
 
 class _Died(Exception):
@@ -168,15 +156,21 @@ class Child:
 
     async def render(self, request: RenderRequest, timeout_s: float) -> Rendered:
         """Render one document. Raises DocumentFailed; afterwards the process may be no longer `usable`."""
-        assets = [[digest, len(content)] for digest, content in request.assets.items()]
-        order: Header = {"kind": "render", "request": _fields(request), "data": len(request.data), "assets": assets}
-        body = b"".join((request.data, *request.assets.values()))
         bundles = (request.bundle, request.fonts) if request.fonts else (request.bundle,)
-        return self._rendered(*await self._done(order, body, bundles, timeout_s))
+        order, body = render_order(request)
+        return self._meant(rendered, await self._done(order, body, bundles, timeout_s))
 
     async def describe(self, bundle: TemplateBundle, timeout_s: float) -> Verdict:
         """Compile a template and say what data it asks for. Raises as `render` does."""
-        return self._described(*await self._done({"kind": "describe"}, b"", (bundle,), timeout_s))
+        return self._meant(described, await self._done({"kind": "describe"}, b"", (bundle,), timeout_s))
+
+    def _meant[T](self, meaning: Callable[[Header, bytes, int], T], answer: tuple[Header, bytes]) -> T:
+        """Return what an answer means. Raises DocumentFailed; the process may be no longer `usable` then."""
+        try:
+            return meaning(*answer, self.pid)
+        except LastAnswer:
+            self.usable = False
+            raise
 
     async def _done(self, order: Header, body: bytes, bundles: Bundles, timeout_s: float) -> tuple[Header, bytes]:
         """Have something done with a bundle, and one of fonts, within a time. Raises DocumentFailed, Untouched.
@@ -301,39 +295,6 @@ class Child:
         )
         return failure
 
-    def _rendered(self, header: Header, body: bytes) -> Rendered:
-        if header.get("kind") != "rendered":
-            raise self._failure(header)
-        try:
-            return _Answer.model_validate(header).with_content(body)
-        except ValidationError:
-            raise self._distrusted() from None
-
-    def _described(self, header: Header, body: bytes) -> Verdict:
-        if header.get("kind") != "described":
-            raise self._failure(header)
-        try:
-            if len(body) <= _MAX_VERDICT:
-                return Verdict.model_validate_json(body)
-        except ValidationError as error:
-            log.warning("render_child.nonsense", pid=self.pid, error=error.error_count())
-        raise self._distrusted()
-
-    def _failure(self, header: Header) -> DocumentFailed:
-        if header.get("kind") != "failed":
-            log.error("render.bug", pid=self.pid, trace=header.get("trace"))
-            return failed("internal_error", "Presswork failed to render this document.", retryable=True)
-        try:
-            error = DocumentError.model_validate(header.get("error"))
-        except ValidationError:
-            return self._distrusted()
-        self.usable = self.usable and header.get("fatal") is not True
-        return DocumentFailed(error)
-
-    def _distrusted(self) -> DocumentFailed:
-        self.usable = False
-        return spoke_nonsense()
-
     async def cool(self) -> None:
         """Make the process drop its caches; it is not usable if that did not help."""
         try:
@@ -387,18 +348,3 @@ class Child:
         self._kill()
         await self._wait()
         await asyncio.to_thread(shutil.rmtree, self.scratch, ignore_errors=True)
-
-
-def _fields(request: RenderRequest) -> Header:
-    return {
-        "format": request.format,
-        "created_at_ms": request.created_at_ms,
-        "locale": request.locale,
-        "timezone": request.timezone,
-        "strict": request.strict,
-        "simulate": request.simulate.model_dump() if request.simulate else None,
-        "template": request.template,
-        "version": request.version,
-        "trusted": request.trusted,
-        "missing": request.missing,
-    }
