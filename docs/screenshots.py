@@ -11,12 +11,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -69,7 +72,8 @@ def running() -> Iterator[Stack]:
         command = [sys.executable, "-P", "-m", "standalone", "up", "--data-dir", str(data)]
         for name, port in (("api", api), ("generator", panel), ("redis", redis), ("clickhouse", clickhouse)):
             command += [f"--{name}-port", str(port)]
-        environment = {**os.environ, "PRESSWORK_READY_FILE": str(ready)}
+        environment = {**os.environ, "PRESSWORK_READY_FILE": str(ready), "PRESSWORK_WEBHOOK_SCHEDULE": "0,2,5,600"}
+        environment["PRESSWORK_WEBHOOK_ALLOW_CIDRS"] = "127.0.0.1/32"
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
         try:
             deadline = time.monotonic() + READY_S
@@ -84,6 +88,40 @@ def running() -> Iterator[Stack]:
             process.wait(30)
 
 
+class Receiver(BaseHTTPRequestHandler):
+    """Takes every webhook at the second attempt."""
+
+    seen: ClassVar[set[str]] = set()
+
+    def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+        self.rfile.read(int(self.headers["Content-Length"]))
+        first = self.headers["webhook-id"] not in self.seen
+        self.seen.add(self.headers["webhook-id"])
+        self.send_response(503 if first else 200)
+        self.end_headers()
+        self.wfile.write(b"starting up" if first else b"thank you")
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+def give_webhook(stack: Stack, document: Mapping[str, object]) -> str:
+    """Let a document call back, and an endpoint hear of it; return the delivery's id once it arrived."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/presswork"
+        stack.call(
+            "POST", "/v1/webhooks/endpoints", {"url": url, "description": "Billing", "types": ["document.failed"]}
+        )
+        accepted = stack.call("POST", "/v1/documents", {**document, "callback_url": url})
+        path = f"/v1/webhooks/deliveries?status=delivered&document_id={accepted['id']}"
+        while not (found := stack.call("GET", path)["items"]):
+            time.sleep(0.2)
+        server.shutdown()
+    assert isinstance(found, list)
+    return str(found[0]["id"])
+
+
 def free_ports(count: int) -> list[int]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [one.getsockname()[1] for one in sockets]
@@ -92,8 +130,8 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def give_work(stack: Stack) -> str:
-    """Make users and documents, some of which fail; return the id of a completed PDF."""
+def give_work(stack: Stack) -> tuple[str, str]:
+    """Make users, documents, some of which fail, and a webhook; return the ids of a PDF and of the webhook."""
     for name, role in (("Billing", "member"), ("Web shop", "member"), ("Auditor", "viewer")):
         email = f"{name.lower().replace(' ', '-')}@example.com"
         stack.call("POST", "/v1/users", {"email": email, "name": name, "role": role})
@@ -112,8 +150,9 @@ def give_work(stack: Stack) -> str:
     broken = {"engine": "typst", "content": "= Report\n#let total = 12\n#totl"}
     stack.call("POST", "/v1/documents", {"source": broken, "format": "pdf", "data": {}})
     stack.call("GET", f"/v1/documents/{shown}?wait=30")
+    delivery = give_webhook(stack, {"template": "invoice", "data": samples["invoice"], "format": "pdf"})
     time.sleep(2)
-    return shown
+    return shown, delivery
 
 
 def give_history(stack: Stack) -> None:
@@ -129,13 +168,14 @@ def give_history(stack: Stack) -> None:
         pass
 
 
-def shoot(browser: Browser, stack: Stack, document_id: str) -> None:
+def shoot(browser: Browser, stack: Stack, document_id: str, delivery_id: str) -> None:
     """Take every picture that README and docs show."""
     pages = {
         "overview": "/",
         "documents": "/documents",
         "document": f"/documents/{document_id}",
         "templates": "/templates",
+        "webhook": f"/webhooks/{delivery_id}",
     }
     for theme in ("light", "dark"):
         page = logged_in(browser, stack, DESKTOP, theme)
@@ -170,9 +210,9 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with running() as stack, sync_playwright() as playwright:
         give_history(stack)
-        document_id = give_work(stack)
+        document_id, delivery_id = give_work(stack)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        shoot(browser, stack, document_id)
+        shoot(browser, stack, document_id, delivery_id)
         browser.close()
 
 
