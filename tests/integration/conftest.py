@@ -24,9 +24,12 @@ from backends.template_store import TemplateStore
 from contracts.api_keys import generate_key
 from contracts.templates import TemplateHead, TemplateVersion
 from generator.shipper import Shipper, ShipperSettings
+from tests.integration.delivery_zoo import dialled, hung_up, pw
 from tests.integration.doctor_stage import Clinic
 from tests.integration.history_servers import Server, clickhouse_server, fresh_database, fresh_prefix, redis_server
 from tests.integration.outside_servers import OutsideServer, outside_clickhouse, outside_redis
+
+__all__ = ["dialled", "hung_up", "pw"]
 
 SECRET_KEY = "a secret key for tests, long enough"
 

@@ -13,7 +13,6 @@ from contracts.errors import NotFound
 from contracts.ids import now_ms
 from contracts.jobs import Callback
 from contracts.secrets import SecretBox, UrlSigner
-from contracts.targets import AllowList
 from contracts.views import Links, document_view
 from generator.delivery import Attempter, Dialer, DialLimits, Receiver, Schedule
 from generator.delivery.dial import Answer
@@ -24,7 +23,6 @@ from tests.integration.delivery_zoo import OTHER_USER, SECRET, USER, Broker
 
 BOX = SecretBox("s" * 32)
 LINKS = Links("http://docs.example", UrlSigner("s" * 32))
-LOOPBACK = AllowList.parse(cidrs="127.0.0.1/32")
 QUICK = DialLimits(connect_s=1, total_s=5, body_s=0.5)
 
 

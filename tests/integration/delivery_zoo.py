@@ -21,11 +21,14 @@ from contracts.documents import Result
 from contracts.errors import DocumentError
 from contracts.ids import new_id, now_ms
 from contracts.jobs import Callback, GenerationJob, PinnedTemplate
+from contracts.targets import AllowList
 from generator.delivery.connections import Connections
 from tests.integration.history_servers import Server
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter, "Call"], Awaitable[None]]
 
+LOOPBACK = AllowList.parse(cidrs="127.0.0.1/32")
+OK = b"HTTP/1.1 200 OK\r\n"
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 USER = UUID("0190a0a0-0000-7000-8000-00000000000a")
 OTHER_USER = UUID("0190a0a0-0000-7000-8000-00000000000b")
@@ -246,3 +249,19 @@ async def broker(server: Server) -> AsyncIterator[Broker]:
     finally:
         await redis.aclose()
         await redis.connection_pool.disconnect()
+
+
+@pytest.fixture
+async def pw(redis_node: Server) -> AsyncIterator[Broker]:
+    async with broker(redis_node) as made:
+        yield made
+
+
+class Clock:
+    """Epoch milliseconds that pass when told to."""
+
+    def __init__(self, start_ms: int) -> None:
+        self.now = start_ms
+
+    def __call__(self) -> int:
+        return self.now

@@ -1,7 +1,6 @@
 """One receiver cannot hurt another: its circuit opens when it fails, and it is called so often and no more."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,7 +9,7 @@ from backends.redis import connect_redis
 from generator.delivery.dial import Answer
 from tests.integration.attempts import attempt_of
 from tests.integration.delivery_stage import Answering, attempter
-from tests.integration.delivery_zoo import Broker, broker
+from tests.integration.delivery_zoo import Broker, Clock
 from tests.integration.history_servers import Server
 
 SLOW, WELL = "https://slow.example/", "https://well.example/"
@@ -18,28 +17,13 @@ CIRCUIT = Circuit(requests=4, per_cent=70, open_ms=30_000, longest_ms=120_000)
 DAY_MS = 86_400_000
 
 
-class Clock:
-    """Epoch milliseconds that pass when told to; it starts a minute ahead of Redis TIME."""
-
-    def __init__(self, start_ms: int) -> None:
-        self.now = start_ms + 60_000
-
-    def __call__(self) -> int:
-        return self.now
-
-
-@pytest.fixture
-async def pw(redis_node: Server) -> AsyncIterator[Broker]:
-    async with broker(redis_node) as made:
-        yield made
-
-
 @pytest.fixture
 async def clock(redis_node: Server) -> Clock:
+    """A minute ahead of Redis TIME."""
     redis = connect_redis(redis_node.url)
     seconds, microseconds = await redis.time()
     await redis.aclose()
-    return Clock(seconds * 1000 + microseconds // 1000)
+    return Clock(seconds * 1000 + microseconds // 1000 + 60_000)
 
 
 def of(pw: Broker, clock: Clock, circuit: Circuit = CIRCUIT) -> Deliveries:

@@ -1,15 +1,12 @@
 """Claims of deliveries whose answers are lost on the way: what they have leased must not wait for the lease's end."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from backends.deliveries import Deliveries, LeasedDelivery
 from backends.scripts import Answer, Scripts
 from contracts.errors import QueueUnavailable
 from tests.integration.attempts import attempt_of
-from tests.integration.delivery_zoo import Broker, broker
-from tests.integration.history_servers import Server
+from tests.integration.delivery_zoo import Broker
 
 
 class LosingAnswers(Scripts):
@@ -23,12 +20,6 @@ class LosingAnswers(Scripts):
             self.lost -= 1
             raise QueueUnavailable()
         return answer
-
-
-@pytest.fixture
-async def pw(redis_node: Server) -> AsyncIterator[Broker]:
-    async with broker(redis_node) as made:
-        yield made
 
 
 async def test_what_a_claim_without_an_answer_has_leased_comes_with_the_next_one(pw: Broker) -> None:

@@ -11,24 +11,21 @@ import pytest
 from contracts.targets import AllowList
 from generator.delivery.dial import Answer, Dialer, DialLimits
 from tests.integration.delivery_zoo import (
+    LOOPBACK,
+    OK,
     Behaviour,
     Call,
     answers,
-    dialled,
     drips,
-    hung_up,
     receiving,
     reset,
     says,
     silence,
 )
 
-__all__ = ["dialled", "hung_up"]
 pytestmark = pytest.mark.usefixtures("hung_up")
 
-LOOPBACK = AllowList.parse(cidrs="127.0.0.1/32")
 QUICK = DialLimits(connect_s=1, total_s=0.6, body_s=0.2)
-OK = b"HTTP/1.1 200 OK\r\n"
 
 
 def looks_up(*addresses: str) -> "Lookup":

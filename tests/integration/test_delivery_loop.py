@@ -16,8 +16,9 @@ from contracts.errors import QueueUnavailable
 from contracts.targets import AllowList
 from generator.delivery import Deliverer, Dialer
 from generator.delivery.loop import DeliverLimits
-from tests.integration.delivery_stage import LOOPBACK, QUICK, attempter, attempts, settled
+from tests.integration.delivery_stage import QUICK, attempter, attempts, settled
 from tests.integration.delivery_zoo import (
+    LOOPBACK,
     OTHER_USER,
     SECRET,
     Broker,
@@ -29,12 +30,6 @@ from tests.integration.delivery_zoo import (
     wait_until,
 )
 from tests.integration.history_servers import Server, redis_server
-
-
-@pytest.fixture
-async def pw(redis_node: Server) -> AsyncIterator[Broker]:
-    async with broker(redis_node) as made:
-        yield made
 
 
 @asynccontextmanager

@@ -1,10 +1,9 @@
 """Attempts one by one: what each records, whose report counts, and when the next one is due."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import cast
 
-import pytest
 from structlog.testing import capture_logs
 
 from backends.deliveries import LeasedDelivery, Sign
@@ -14,27 +13,11 @@ from contracts.secrets import SecretBox
 from generator.delivery import Attempter, Schedule
 from generator.delivery.dial import Answer
 from tests.integration.delivery_stage import BOX, Answering, LivePayloads, OneSecret, attempter, attempts, settled
-from tests.integration.delivery_zoo import SECRET, Broker, broker
-from tests.integration.history_servers import Server
-
-
-class Clock:
-    """Epoch milliseconds that pass when told to; it starts a little ahead of Redis TIME."""
-
-    def __init__(self, start_ms: int) -> None:
-        self.now = start_ms
-
-    def __call__(self) -> int:
-        return self.now
-
-
-@pytest.fixture
-async def pw(redis_node: Server) -> AsyncIterator[Broker]:
-    async with broker(redis_node) as made:
-        yield made
+from tests.integration.delivery_zoo import SECRET, Broker, Clock
 
 
 async def clock_of(pw: Broker) -> Clock:
+    """Start a little ahead of Redis TIME."""
     seconds, _ = await pw.redis.time()
     return Clock((seconds + 1) * 1000)
 

@@ -17,9 +17,8 @@ import pytest
 
 from contracts.targets import AllowList
 from generator.delivery.dial import Answer, Dialer, DialLimits
-from tests.integration.delivery_zoo import Receiver, answers, hung_up, receiving
+from tests.integration.delivery_zoo import Receiver, answers, receiving
 
-__all__ = ["hung_up"]
 pytestmark = pytest.mark.usefixtures("hung_up")
 
 QUICK = DialLimits(connect_s=1, total_s=1.2, body_s=0.2)

@@ -1,6 +1,5 @@
 """A webhook that is sent again: due now under the same webhook-id, once, whatever had become of it."""
 
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
@@ -10,16 +9,9 @@ from contracts.deliveries import COMPLETED, FAILED, Delivery, DeliveryAttempt, m
 from contracts.ids import new_id
 from contracts.jobs import Callback
 from tests.integration.attempts import attempt_of
-from tests.integration.delivery_zoo import USER, Broker, broker
-from tests.integration.history_servers import Server
+from tests.integration.delivery_zoo import USER, Broker
 
 URL = "https://example.com/hook?token=hush"
-
-
-@pytest.fixture
-async def pw(redis_node: Server) -> AsyncIterator[Broker]:
-    async with broker(redis_node) as made:
-        yield made
 
 
 async def lines(pw: Broker) -> list[DeliveryAttempt]:

@@ -7,12 +7,10 @@ import pytest
 from contracts.targets import AllowList
 from generator.delivery.dial import Dialer, DialLimits
 from generator.delivery.timings import Timings
-from tests.integration.delivery_zoo import Call, answers, drips, hung_up, receiving, silence
+from tests.integration.delivery_zoo import LOOPBACK, OK, Call, answers, drips, receiving, silence
 
-__all__ = ["hung_up"]
 pytestmark = pytest.mark.usefixtures("hung_up")
 
-LOOPBACK = AllowList.parse(cidrs="127.0.0.1/32")
 QUICK = DialLimits(connect_s=0.3, total_s=0.5, body_s=0.2)
 
 
@@ -42,7 +40,7 @@ async def test_each_step_has_its_time() -> None:
 
 
 async def test_an_address_needs_no_name_server_and_a_kept_connection_is_not_made() -> None:
-    stays = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    stays = OK + b"Content-Length: 0\r\n\r\n"
 
     async def twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, call: Call) -> None:
         writer.write(stays)

@@ -15,16 +15,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
-from contracts.targets import AllowList
 from generator.delivery.connections import trusting
 from generator.delivery.dial import Answer, Dialer, DialLimits
 from generator.settings import GeneratorSettings
-from tests.integration.delivery_zoo import answers, dialled, hung_up, receiving, says
+from tests.integration.delivery_zoo import LOOPBACK, answers, receiving, says
 
-__all__ = ["dialled", "hung_up"]
 pytestmark = pytest.mark.usefixtures("hung_up")
 
-LOOPBACK = AllowList.parse(cidrs="127.0.0.1/32")
 QUICK = DialLimits(connect_s=0.5, total_s=2, body_s=0.2)
 
 

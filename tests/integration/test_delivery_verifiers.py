@@ -5,7 +5,6 @@ import base64
 import json
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,11 @@ from contracts.ids import new_id, now_ms
 from contracts.secret_ring import SecretRing
 from contracts.webhooks import new_secret
 from generator.delivery import Attempter, Deliverer, Dialer, Receiver, Schedule
-from tests.integration.delivery_stage import BOX, LOOPBACK, QUICK, LivePayloads, OneSecret
-from tests.integration.delivery_zoo import SECRET, USER, Broker, Call, answers, broker, hung_up, receiving, wait_until
-from tests.integration.history_servers import Server
+from tests.integration.delivery_stage import BOX, QUICK, LivePayloads, OneSecret
+from tests.integration.delivery_zoo import LOOPBACK, SECRET, USER, Broker, Call, answers, receiving, wait_until
 from tests.integration.test_webhooks_recipes import npm_folder
 
-__all__ = ["hung_up", "npm_folder"]
+__all__ = ["npm_folder"]
 pytestmark = pytest.mark.usefixtures("hung_up")
 
 OLD, NEW = new_secret(), new_secret()
@@ -47,12 +45,6 @@ class CallbackOrEndpoint:
             return await OneSecret().receiver(leased)
         row = await self._endpoints.get(leased.endpoint_id)
         return Receiver(row.url, {}, SecretRing.parse(row.secret).signing(now_ms()), row.url)
-
-
-@pytest.fixture
-async def pw(redis_node: Server) -> AsyncIterator[Broker]:
-    async with broker(redis_node) as made:
-        yield made
 
 
 async def captured(pw: Broker) -> tuple[Call, Call]:

@@ -10,16 +10,15 @@ from email.utils import formatdate
 
 import pytest
 
-from contracts.targets import AllowList
 from generator.delivery.dial import Answer, Dialer, DialLimits
 from generator.delivery.schedule import Schedule, parse_retry_after
 from tests.integration.delivery_zoo import (
+    LOOPBACK,
+    OK,
     Behaviour,
     Call,
     answers,
-    dialled,
     drips,
-    hung_up,
     receiving,
     reset,
     says,
@@ -27,14 +26,11 @@ from tests.integration.delivery_zoo import (
     wait_until,
 )
 
-__all__ = ["dialled", "hung_up"]
 pytestmark = pytest.mark.usefixtures("hung_up")
 
-LOOPBACK = AllowList.parse(cidrs="127.0.0.1/32")
 QUICK = DialLimits(connect_s=0.5, total_s=0.6, body_s=0.2)
 #: Above its deadline a call may take what a busy machine needs.
 SLACK_S = 1.0
-OK = b"HTTP/1.1 200 OK\r\n"
 EMPTY = b"Content-Length: 0\r\n\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 

@@ -17,21 +17,19 @@ from backends.endpoints import EndpointStore
 from contracts.endpoints import TYPES
 from contracts.jobs import Callback
 from contracts.secrets import SecretBox
-from contracts.targets import AllowList
 from contracts.views import JsonObject
 from generator.delivery import Attempter, Deliverer, Dialer, DialLimits, Schedule
 from generator.delivery.loop import DeliverLimits, disable_endpoint
 from generator.shipper import Shipper
 from tests.integration.conftest import SECRET_KEY, Api, running_api
 from tests.integration.delivery_stage import delivery_data
-from tests.integration.delivery_zoo import Receiver, answers, receiving, wait_until
+from tests.integration.delivery_zoo import LOOPBACK, Receiver, answers, receiving, wait_until
 from tests.integration.history_servers import Server
 from tests.integration.test_queue import a_job, a_result, claim_one
 from tests.integration.test_webhooks_api import listed, shipped
 
 ENDPOINTS = "/v1/webhooks/endpoints"
 URL = "https://hooks.example.com/in?token=hush"
-LOOPBACK = AllowList.parse(cidrs="127.0.0.1/32")
 
 
 @pytest.fixture
