@@ -133,11 +133,22 @@ class Worker:
                 for claim in claims:
                     self._begin(claim)
                 if not claims:
-                    await self._queue.wait_for_work()
+                    await self._work_comes(stop)
             except TransientError as error:
                 # The same request id again: if the lost answer held documents, they come with the next one.
                 log.warning("worker.queue_away", error=error.message)
                 await asyncio.sleep(CLAIM_PAUSE_S)
+
+    async def _work_comes(self, stop: asyncio.Event) -> None:
+        """Wait for work, but not when this worker is to stop. Raises TransientError."""
+        waiting = asyncio.ensure_future(self._queue.wait_for_work())
+        try:
+            await first(waiting, stop.wait())
+            if waiting.done():
+                await waiting
+        finally:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
 
     def _room(self) -> int:
         if self._turnstile.reserved:  # what would be claimed now could only wait

@@ -56,3 +56,21 @@ async def test_nothing_is_claimed_after_the_stop(bench: Bench) -> None:
     hurry.set()
     await asyncio.wait_for(running, DEADLINE_S)
     assert len(bench.queue.requests) == asked and len(bench.queue.claims) == 1
+
+
+async def test_a_stop_does_not_sit_out_the_wait_for_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    idle, waits = Bench(), []
+
+    async def for_ever(timeout_s: float = 1) -> None:
+        waits.append("begun")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            waits.append("ended")
+
+    monkeypatch.setattr(idle.queue, "wait_for_work", for_ever)
+    running = asyncio.create_task(idle.worker.run(idle.stop))
+    await until(lambda: waits == ["begun"])
+    idle.stop.set()
+    await asyncio.wait_for(running, DEADLINE_S)
+    assert waits == ["begun", "ended"]
