@@ -19,11 +19,11 @@ from backends.clickhouse import ClickHouse
 from backends.embedded.clickhouse import EmbeddedClickHouse
 from backends.embedded.redis import EmbeddedRedis, find_executable
 from backends.embedded.tether import tethered
-from backends.migrations.runner import migrate
 from backends.redis import connect_redis
 from backends.scripts import Scripts
 from contracts.ids import new_id, now_ms
 from contracts.jobs import GenerationJob, PinnedTemplate
+from tests.integration.copied_schema import CopiedSchemas
 from tests.integration.outside_servers import CLICKHOUSE, REDIS, skip_if_outside
 
 
@@ -114,12 +114,15 @@ def running(server: Server) -> Iterator[Server]:
         server.kill()
 
 
+schemas = CopiedSchemas()
+
+
 @asynccontextmanager
 async def fresh_database(url: str, *, migrated: bool = True) -> AsyncIterator[ClickHouse]:
     clickhouse = ClickHouse(f"{url.rpartition('/')[0]}/test_{uuid4().hex}")
     try:
         if migrated:
-            await migrate(clickhouse)
+            await schemas.prepare(clickhouse)
         yield clickhouse
     finally:
         if await clickhouse.ping():

@@ -18,6 +18,7 @@ from contracts.endpoints import EndpointEvent
 from contracts.ids import now_ms
 from contracts.templates import TemplateEvent
 from contracts.users import KeyEvent, KeyRow, UserEvent, UserRow
+from tests.integration.copied_schema import Schema
 from tests.integration.history_servers import Server, fresh_database
 
 
@@ -49,6 +50,21 @@ async def test_a_migration_that_was_cut_off_is_finished_by_the_next_start(empty:
     for statement in load_migrations()[0].statements[:4]:
         await empty.command(statement)
     assert await migrate(empty) == [migration.name for migration in load_migrations()]
+
+
+async def test_the_databases_of_tests_are_like_migrated_ones(clickhouse_node: Server, empty: ClickHouse) -> None:
+    await migrate(empty)
+    migrated = await Schema.of(empty)
+    assert len(migrated.applied) == len(load_migrations()) and len(migrated.tables) > 10 and len(migrated.views) > 3
+    async with fresh_database(clickhouse_node.url, migrated=False) as copy:
+        await migrated.copy_to(copy)
+        assert await migrate(copy) == []
+        copied, name = await Schema.of(copy), copy.address.database
+    assert [one.replace(name, migrated.database) for one in (*copied.tables, *copied.views)] == [
+        *migrated.tables,
+        *migrated.views,
+    ]
+    assert copied.applied == migrated.applied
 
 
 async def test_an_edited_migration_is_refused(empty: ClickHouse) -> None:
