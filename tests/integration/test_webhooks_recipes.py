@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from pydantic_core import to_json
 
+from contracts.endpoints import DISABLED, PING
 from contracts.webhooks import new_secret, payload, sign
 
 PAGE = (Path(__file__).parents[2] / "docs" / "webhooks-verify.md").read_text()
@@ -85,6 +87,24 @@ def signed(*secrets: str, body: bytes = BODY, ago: int = 0) -> dict[str, str]:
 def test_a_genuine_call_is_accepted_and_read(receiver: Receiver) -> None:
     assert receiver.call(signed()) == GENUINE
     assert receiver.out.readline() == "document.completed doc-1\n"
+
+
+@pytest.mark.parametrize(
+    ("type_", "data"),
+    [
+        (PING, {"endpoint_id": "endpoint-1", "sent_at": "2026-11-23T03:00:00.000Z"}),
+        (DISABLED, {"endpoint_id": "endpoint-1", "url": "https://h.example/", "disabled_because": "gone"}),
+        ("batch.completed", {"id": 7, "documents": []}),
+        ("planet.discovered", ["no object"]),
+        ("documents", None),
+    ],
+)
+def test_a_call_about_no_document_is_taken_also_of_a_type_that_is_new(
+    receiver: Receiver, type_: str, data: object
+) -> None:
+    body = to_json({"type": type_, "timestamp": "2026-11-23T03:00:00.000Z", "data": data})
+    assert receiver.call(signed(body=body), body) == GENUINE
+    assert receiver.out.readline() == f"{type_}\n"
 
 
 @pytest.mark.parametrize("secrets", [(SECRET, OTHER), (OTHER, SECRET)])
