@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from app.api.renders import WARNINGS_BYTES, warnings_header
-from backends.asks import Asks
+from backends.asks import AskLimits, Asks
 from contracts.assets import asset_key, owner_key, use_key
 from contracts.documents import Warned
 from generator.bundles import Bundles
@@ -125,7 +125,8 @@ async def test_the_rules_of_documents_hold(api: Api, changes: dict[str, object],
     assert flaw_of(problem) == (pointer, code)
 
 
-async def test_without_a_generator_it_says_so_and_when_to_come_again(api: Api) -> None:
+async def test_without_a_generator_it_says_so_and_when_to_come_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api.app.state.workbench._asks, "limits", AskLimits(wait_ms=500))
     response = await render(api.admin)
     assert problem_of(response, 503)["code"] == "no_generator" and int(response.headers["Retry-After"]) > 0
 
