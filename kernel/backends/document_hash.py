@@ -11,9 +11,15 @@ DELIVERY_FIELDS = ("run", "delivery_status", "delivery_attempts", "delivery_next
 
 def rows_of(fields: dict[str, str]) -> list[DocumentRow]:
     """Put a document hash's rows together, oldest first; empty for an empty hash."""
-    head = fields.get("head")
     numbers = sorted(int(name[1:]) for name in fields if name[0] == "e" and name[1:].isdigit())
-    return [DocumentRow.model_validate_json(f"{head}{fields[f'e{number}']}") for number in numbers]
+    return [_row(fields, fields[f"e{number}"]) for number in numbers]
+
+
+def _row(fields: dict[str, str], tail: str) -> DocumentRow:
+    """Put a row together; one of an earlier run has a head of its own if the retry changed it."""
+    row = DocumentRow.model_validate_json(fields["head"] + tail)
+    earlier = fields.get(f"head{row.run}")
+    return row if earlier is None else DocumentRow.model_validate_json(earlier + tail)
 
 
 def delivery_of(fields: Mapping[str, str | None]) -> Delivery:

@@ -150,6 +150,47 @@ async def test_a_receiver_is_called_so_often_in_a_second_and_no_more(pw: Broker,
     assert sum(calls.values()) == 14 and calls[0] <= 10 and all(calls[second] <= 5 for second in range(1, 4))
 
 
+async def test_no_more_than_a_seconds_calls_are_made_at_once(pw: Broker, clock: Clock) -> None:
+    deliveries = of(pw, clock, Circuit(per_s=2))
+    for _ in range(4):
+        await pw.completed(SLOW)
+    assert len(await claimed(deliveries)) == 2
+    clock.now += 500
+    assert len(await claimed(deliveries)) == 1
+
+
+async def test_half_open_one_call_finds_out_in_all_processes(pw: Broker, clock: Clock) -> None:
+    deliveries, other = of(pw, clock), of(pw, clock)
+    for _ in range(5):
+        await pw.completed(SLOW)
+    await failed(deliveries, 5)
+    clock.now += 30_000
+    (probe,) = await claimed(deliveries)
+    assert await claimed(other) == []
+    assert await deliveries.release([probe]) == 1
+    (again,) = await claimed(other)
+    await ended(other, again, "ok")
+    assert len(await claimed(deliveries)) == 4
+
+
+async def test_what_a_receiver_has_asked_for_outlives_its_circuit(pw: Broker, clock: Clock) -> None:
+    deliveries = of(pw, clock, Circuit(requests=4, per_s=5))
+    for _ in range(9):
+        await pw.completed(SLOW)
+    *bad, last = await claimed(deliveries)
+    pause = attempt_of(bad[0], "pending", next_attempt_at=clock.now, calm_ms=20_000)
+    await deliveries.record(bad[0], pause, "failed")
+    for leased in bad[1:]:
+        await ended(deliveries, leased, "failed")
+    await ended(deliveries, last, "ok")
+    clock.now += 19_999
+    assert await claimed(deliveries) == [], "its circuit is closed, and its pause not over"
+    clock.now += 10_001
+    assert len(await claimed(deliveries)) == 5
+    first, *_ = await claimed(deliveries) or [None]
+    assert first is None, "nor are the calls of this second forgotten"
+
+
 async def test_a_lane_that_was_set_aside_comes_back_though_nothing_new_is_due(pw: Broker, clock: Clock) -> None:
     deliveries = of(pw, clock, Circuit(per_s=1))
     for _ in range(3):

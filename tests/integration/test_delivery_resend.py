@@ -4,8 +4,10 @@ from uuid import UUID
 
 import pytest
 
-from backends.deliveries import KEEP_MS, Deliveries, LeasedDelivery
+from backends.deliveries import KEEP_MS, Deliveries, EndedRun, LeasedDelivery
 from contracts.deliveries import COMPLETED, FAILED, Delivery, DeliveryAttempt, member_of, webhook_id
+from contracts.documents import DocumentRow
+from contracts.endpoints import EndpointRow
 from contracts.ids import new_id
 from contracts.jobs import Callback
 from tests.integration.attempts import attempt_of
@@ -208,3 +210,33 @@ async def test_a_live_delivery_says_when_it_is_due(pw: Broker) -> None:
     await deliveries.record(leased, attempt_of(leased, "pending", next_attempt_at=leased.leased_at + 9000))
     waiting = await deliveries.live(member_of(document_id, 1))
     assert waiting is not None and waiting.next_attempt_at == leased.leased_at + 9000
+
+
+async def test_an_earlier_runs_webhook_says_what_it_was_made_from(pw: Broker) -> None:
+    document_id, deliveries = await pw.completed(URL), pw.deliveries()
+    job = await pw.queue.job(document_id)
+    assert job is not None and job.template is not None
+    newer = job.template.model_copy(update={"version": job.template.version + 1})
+    await pw.queue.retry(job.model_copy(update={"template": newer}), str(new_id()))
+    (leased,) = await claimed(deliveries)
+    told = DocumentRow.model_validate_json(leased.row)
+    assert (told.run, told.template_version) == (1, job.template.version)
+    rows = await pw.queue.live_events(document_id)
+    assert [(row.run, row.template_version) for row in rows[-2:]] == [(1, job.template.version), (2, newer.version)]
+
+
+async def test_what_was_missed_shows_in_the_document_once_it_is_due(pw: Broker) -> None:
+    document_id, deliveries, endpoint_id = await pw.completed(URL), pw.deliveries(), new_id()
+    await attempted(deliveries, "delivered")
+    endpoint = EndpointRow.model_construct(endpoint_id=endpoint_id, user_id=USER)
+    await deliveries.make_due(endpoint, [EndedRun(document_id, 1, COMPLETED)])
+    for status in ("pending", "dead"):
+        row = await pw.queue.live(document_id)
+        assert row is not None and row.delivery.status == status
+        if status == "pending":
+            await attempted(deliveries, "dead")
+    first = next(Delivery.of([line]) for line in await lines(pw) if line.endpoint_id is None)
+    assert await deliveries.resend(first, "", "r1") == "ok"
+    await attempted(deliveries, "delivered")
+    row = await pw.queue.live(document_id)
+    assert row is not None and row.delivery.status == "dead", "the callback's success does not hide it"

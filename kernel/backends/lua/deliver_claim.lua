@@ -38,13 +38,20 @@ local function reopen()
   end
 end
 
+-- Is a call under way, in any process, that finds out how the receiver is?
+local function is_probed(probe)
+  return probe and tonumber(redis.call('HGET', delivery(probe), 'leased_until') or 0) > now
+end
+
 -- When may this receiver be called, and by how many at once? Half open, one call finds out how it is.
 local function terms(receiver)
-  local v = redis.call('HMGET', circuit(receiver), 'shut_until', 'calls_until', 'calm_until')
+  local v = redis.call('HMGET', circuit(receiver), 'shut_until', 'calls_until', 'calm_until', 'probe')
   local shut_until, calls_until, calm_until = tonumber(v[1] or 0), tonumber(v[2] or 0), tonumber(v[3] or 0)
   if math.max(shut_until, calm_until) > now then return math.max(shut_until, calm_until) end
-  if per_s > 0 and calls_until - 1000 > now then return calls_until - 1000 end
-  return nil, shut_until > 0 and 1 or room
+  local room_at = per_s > 0 and calls_until + 1000 / per_s - 1000 or 0 -- for one more in the second's bucket
+  if room_at > now then return room_at end
+  if shut_until > 0 then return nil, is_probed(v[4]) and 0 or 1 end
+  return nil, room
 end
 
 -- A bucket of a second's calls, as the time until which they would last (GCRA).
@@ -58,9 +65,9 @@ end
 local function hand_out(member, token)
   local v = redis.call('HMGET', delivery(member), 'document_id', 'run', 'user', 'type', 'callback', 'endpoint', 'attempts',
     'created_at', 'data', 'seq')
-  local row = redis.call('HMGET', doc(v[1]), 'head', 'e' .. (v[10] or ''))
+  local row = redis.call('HMGET', doc(v[1]), 'head', 'e' .. (v[10] or ''), 'head' .. v[2])
   answer[#answer + 1] = {member, token, receiver_of_delivery(member), v[1], v[2], v[3], v[4], v[5] or '', v[6] or '', v[7],
-    v[8], v[9] or '', row[1] and row[2] and row[1] .. row[2] or ''}
+    v[8], v[9] or '', row[1] and row[2] and (row[3] or row[1]) .. row[2] or ''}
 end
 
 -- May the first in a lane go? Receivers that take their time must not fill every place of their user, nor a user with
@@ -69,7 +76,7 @@ local function has_place(receiver, places)
   local head = redis.call('LINDEX', lane(receiver), 0)
   local user = 'user:' .. (head and redis.call('HGET', delivery(head), 'user') or '')
   local taken = load[user] or 0
-  if 2 * taken >= user_room then places = 1 end
+  if 2 * taken >= user_room then places = math.min(places, 1) end
   return taken < user_room and (load[receiver] or 0) < places, user
 end
 
@@ -82,6 +89,7 @@ local function serve(receiver, user)
   redis.call('RPUSH', memo, member, token)
   load[receiver], load[user] = (load[receiver] or 0) + 1, (load[user] or 0) + 1
   count_call(receiver)
+  if redis.call('HEXISTS', circuit(receiver), 'shut_until') == 1 then redis.call('HSET', circuit(receiver), 'probe', member) end
   hand_out(member, token)
 end
 

@@ -167,15 +167,16 @@ local function receiver_of_delivery(member)
   return v[1] or v[2] and receiver_of(v[2])
 end
 
--- A delivery, due now. `more` are its own fields: callback or endpoint, seq or data.
+-- A delivery, due now, unless it is known. `more` are its own fields: callback or endpoint, seq or data.
 local function make_due(member, id, run, user, type, at, more)
   local key = P .. 'delivery:' .. member
-  if redis.call('EXISTS', key) == 1 then return end
+  if redis.call('EXISTS', key) == 1 then return false end
   redis.call('HSET', key, 'document_id', id, 'run', run, 'user', user, 'type', type, 'status', 'pending', 'attempts', 0,
     'token', 0, 'created_at', int(at), 'next_at', int(at), unpack(more))
   redis.call('ZADD', P .. 'due', int(at), member)
   log_due(member, at)
   wake('deliver')
+  return true
 end
 
 -- The enabled endpoints of a user that ask for a type of event.
