@@ -65,6 +65,7 @@ from backends.history_templates import HistoryTemplates, bring_templates_back
 from backends.migrations.retention import HistoryRetention, apply_retention
 from backends.migrations.runner import migrate
 from backends.queue import DocumentQueue
+from backends.receivers import Receivers
 from backends.redis import connect_redis
 from backends.redis_safety import require_safe_redis
 from backends.scripts import Scripts
@@ -221,6 +222,7 @@ def _services(settings: ApiSettings, backends: Backends, parts: Parts) -> Servic
             allowed,
             EndpointLimits(settings.max_endpoints_per_user, overlap_ms),
         ),
+        receivers=Receivers(parts.scripts),
         assets=assets_,
         fonts=fonts_,
         renders=RenderService(documents_, parts.workbench),

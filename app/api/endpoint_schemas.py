@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from app.api import examples
 from app.api.document_schemas import Text
 from app.api.schemas import Body, Cursor, Limit, Moment, NotNull
-from contracts.endpoints import TYPES, EndpointRow, Reason
+from contracts.endpoints import TYPES, EndpointRow, Pause, Reason
 from contracts.ids import rfc3339
 
 #: In the contract, but nothing sends it yet.
@@ -69,6 +69,8 @@ class RecoverRequest(Body):
 
 
 class EndpointView(BaseModel):
+    """Until `paused_until` it is left alone: most of its calls failed, or it asked for a pause (`Retry-After`)."""
+
     model_config = examples.shown(examples.ENDPOINT)
 
     id: str
@@ -80,6 +82,8 @@ class EndpointView(BaseModel):
     enabled: bool
     disabled_because: Literal["owner", "gone", "asked", "failing"] | None
     disabled_at: str | None
+    paused_until: str | None
+    paused_because: Literal["failing", "asked"] | None
     created_at: str
     updated_at: str
     version: int
@@ -102,8 +106,8 @@ class RecoverAnswer(BaseModel):
     more: bool
 
 
-def endpoint_view(row: EndpointRow, url: str, headers: dict[str, str]) -> dict[str, object]:
-    """Show an endpoint; `url` and `headers` are what the caller may see of them."""
+def endpoint_view(row: EndpointRow, url: str, headers: dict[str, str], pause: Pause | None) -> dict[str, object]:
+    """Show an endpoint; `url` and `headers` are what the caller may see of them; `pause`: it is left alone now."""
     because: Reason | None = row.disabled_because or None
     return {
         "id": str(row.endpoint_id),
@@ -115,6 +119,8 @@ def endpoint_view(row: EndpointRow, url: str, headers: dict[str, str]) -> dict[s
         "enabled": row.enabled,
         "disabled_because": because,
         "disabled_at": rfc3339(row.disabled_at),
+        "paused_until": rfc3339(pause.until if pause else None),
+        "paused_because": pause.because if pause else None,
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
         "version": row.version,

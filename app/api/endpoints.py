@@ -1,5 +1,6 @@
 """Webhook endpoints: receivers registered by type of event, their secrets, a ping, and what they have missed."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -32,7 +33,7 @@ TARGET = ("private_address", "invalid_url", "invalid_header")
 async def create_endpoint(request: Request, body: shapes.NewEndpoint, caller: Caller) -> Response:
     """Register an endpoint: it is called for what ends from now on."""
     row = await services(request).endpoints.create(caller, body.model_dump())
-    return _shown(request, caller, row, 201, {"Location": f"{ENDPOINTS}/{row.endpoint_id}"})
+    return await _shown(request, caller, row, 201, {"Location": f"{ENDPOINTS}/{row.endpoint_id}"})
 
 
 @router.get(ENDPOINTS, response_model=shapes.EndpointList, responses=listing())
@@ -41,10 +42,8 @@ async def list_endpoints(request: Request, query: Annotated[shapes.EndpointQuery
     """List endpoints, newest first."""
     owner = None if caller.sees_all() else caller.user.user_id
     pager = Pager.of(request.app.state.cursor_key, f"endpoints for {owner or 'all'}", {})
-    found = services(request).endpoints
-    rows, following = await found.page(caller, pager.position(query.cursor), query.limit)
-    items: list[object] = [shapes.endpoint_view(row, *found.target(caller, row)) for row in rows]
-    return list_response(request, items, pager.cursor(following))
+    rows, following = await services(request).endpoints.page(caller, pager.position(query.cursor), query.limit)
+    return list_response(request, await _views(request, caller, rows), pager.cursor(following))
 
 
 @router.get(
@@ -52,11 +51,11 @@ async def list_endpoints(request: Request, query: Annotated[shapes.EndpointQuery
 )
 @allow(*EVERYONE)
 async def get_endpoint(request: Request, endpoint_id: UUID, caller: Caller) -> Response:
-    """Read an endpoint."""
+    """Read an endpoint. Its ETag is its version, which a pause does not change: while there is one, there is no 304."""
     row = await services(request).endpoints.get(caller, endpoint_id)
-    if unchanged(request, etag(row.version)):
+    if unchanged(request, etag(row.version)) and not await services(request).receivers.pauses([str(endpoint_id)]):
         return Response(status_code=304, headers={"ETag": etag(row.version)})
-    return _shown(request, caller, row)
+    return await _shown(request, caller, row)
 
 
 @router.patch(ONE, response_model=shapes.EndpointView, responses=errors(*BODY, "not_found", "version_mismatch"))
@@ -67,7 +66,7 @@ async def change_endpoint(
     """Change an endpoint; `enabled` also brings back one that was disabled. Calls follow within a second."""
     changes = body.model_dump(exclude_unset=True)
     row = await services(request).endpoints.change(caller, endpoint_id, changes, required_versions(request))
-    return _shown(request, caller, row)
+    return await _shown(request, caller, row)
 
 
 @router.delete(ONE, status_code=204, responses=errors("not_found", "version_mismatch"))
@@ -122,11 +121,19 @@ async def recover_endpoint(
     return Response(to_json(recovered), 202, media_type="application/json")
 
 
-def _shown(
+async def _shown(
     request: Request, caller: Principal, row: EndpointRow, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
-    body = to_json(shapes.endpoint_view(row, *services(request).endpoints.target(caller, row)))
+    [view] = await _views(request, caller, [row])
+    body = to_json(view)
     return Response(body, status, {"ETag": etag(row.version), **(headers or {})}, "application/json")
+
+
+async def _views(request: Request, caller: Principal, rows: Sequence[EndpointRow]) -> list[object]:
+    """Show endpoints as they are now, those that are left alone with until when."""
+    target = services(request).endpoints.target
+    pauses = await services(request).receivers.pauses([str(row.endpoint_id) for row in rows])
+    return [shapes.endpoint_view(row, *target(caller, row), pauses.get(str(row.endpoint_id))) for row in rows]
 
 
 def _secret(request: Request, row: EndpointRow) -> Response:

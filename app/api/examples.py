@@ -130,6 +130,8 @@ ENDPOINT: Example = {
     "enabled": True,
     "disabled_because": None,
     "disabled_at": None,
+    "paused_until": None,
+    "paused_because": None,
     "created_at": MOMENT,
     "updated_at": MOMENT,
     "version": 1,

@@ -12,6 +12,7 @@ from app.services.renders import RenderService
 from app.services.template_changes import TemplateChanges
 from app.services.templates import TemplateService
 from app.services.users import UserService
+from backends.receivers import Receivers
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Services:
     template_changes: TemplateChanges
     deliveries: DeliveryService
     endpoints: EndpointService
+    receivers: Receivers
     assets: AssetService
     fonts: FontService
     renders: RenderService

@@ -2,6 +2,7 @@
 keeps them, an event tells of every change.
 """
 
+from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
@@ -15,6 +16,16 @@ TYPES = (COMPLETED, FAILED, CANCELLED, DISABLED)
 
 #: Why an endpoint gets nothing: by its owner; it answered 410, or `webhook-delivery: disable`; it failed for days.
 Reason = Literal["", "owner", "gone", "asked", "failing"]
+#: Why a receiver is left alone for a while: most of its calls failed, or it asked for a pause (`Retry-After`).
+PauseReason = Literal["failing", "asked"]
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A receiver is left alone until then (epoch milliseconds)."""
+
+    until: int
+    because: PauseReason
 
 
 class EndpointRow(BaseModel, frozen=True):
