@@ -221,5 +221,5 @@ CAME_ABOUT = (
 
 
 def test_no_order_of_events_takes_a_receivers_peace(redis_node: Server) -> None:
-    seen = played(LimitsMachine, redis_node.url, examples=25)
+    seen = played(LimitsMachine, redis_node.url, examples=15)
     assert {name for name in {*LimitsMachine.acts(), *CAME_ABOUT} if not seen[name]} == set()
