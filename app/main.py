@@ -213,7 +213,7 @@ def _services(settings: ApiSettings, backends: Backends, parts: Parts) -> Servic
             fonts_,
             TemplateLimits(settings.max_templates_per_user, settings.max_versions_per_template),
         ),
-        deliveries=DeliveryService(Deliveries(parts.scripts), deliveries, documents_),
+        deliveries=DeliveryService(Deliveries(parts.scripts), parts.endpoint_store, deliveries, documents_),
         endpoints=EndpointService(
             parts.endpoint_store,
             Deliveries(parts.scripts),

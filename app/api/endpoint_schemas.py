@@ -42,7 +42,7 @@ class NewEndpoint(Body):
     types: Types = list(TYPES)
     headers: Headers = Field(default_factory=dict)
     description: Description = ""
-    enabled: bool = True
+    enabled: bool = Field(default=True, strict=True)
 
 
 class EndpointChanges(Body):
@@ -54,7 +54,7 @@ class EndpointChanges(Body):
     types: Annotated[Types | None, NotNull] = None
     headers: Annotated[Headers | None, NotNull] = None
     description: Annotated[Description | None, NotNull] = None
-    enabled: Annotated[bool | None, NotNull] = None
+    enabled: Annotated[bool | None, Field(strict=True), NotNull] = None
 
 
 class EndpointQuery(Body):

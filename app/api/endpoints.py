@@ -108,7 +108,7 @@ async def test_endpoint(request: Request, endpoint_id: UUID, caller: Caller) -> 
     ONE + "/recover",
     status_code=202,
     response_model=shapes.RecoverAnswer,
-    responses=errors(*BODY, *MISSING),
+    responses=errors(*BODY, *MISSING, "endpoint_disabled"),
 )
 @allow("admin", "member")
 async def recover_endpoint(

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
+from app.services.flaw_words import in_words
 from contracts.errors import (
     DOCUMENT_ERROR_CODES,
     DocumentFailed,
@@ -89,6 +90,9 @@ PROBLEMS: Mapping[str, Problem] = {
     "too_many_endpoints": Problem(
         409, "Too many endpoints", "You have as many webhook endpoints as PRESSWORK_MAX_ENDPOINTS_PER_USER says."
     ),
+    "endpoint_disabled": Problem(
+        409, "Endpoint disabled", "The webhook endpoint is disabled or deleted: enable it first."
+    ),
     "production_needed": Problem(409, "Production needed", "The tag `production` can be moved, but not removed."),
     "not_ready": Problem(409, "Not ready", "The document has not ended yet: wait for it or poll it."),
     "document_failed": Problem(
@@ -153,11 +157,11 @@ FLAW_CODES: Mapping[str, str] = {
     "unsupported_file": "The file is no template: the detail lists what is.",
     "bad_archive": "The zip archive is damaged, unsafe or larger than allowed; the detail says what.",
     "invalid_schema": "This is no JSON Schema (2020-12), or it refers to something outside of itself.",
-    "invalid_url": "The callback is not a URL that can be called.",
-    "private_address": "The callback leads to a private or reserved address; the detail names the setting to change.",
-    "invalid_header": "The callback header's name or value is not allowed.",
-    "too_many_headers": "There are too many callback headers.",
-    "headers_too_large": "The callback headers are too large together.",
+    "invalid_url": "The webhook's URL cannot be called; the detail says why.",
+    "private_address": "The webhook leads to a private or reserved address; the detail names the setting to change.",
+    "invalid_header": "The webhook header's name or value is not allowed.",
+    "too_many_headers": "There are too many webhook headers.",
+    "headers_too_large": "The webhook headers are too large together.",
     "data_missing": "The template needs a value that the data does not have.",
     "data_invalid": "The template cannot print this value truthfully; the detail says what it takes.",
     "invalid_email": "This is not an e-mail address; the detail says why.",
@@ -279,7 +283,9 @@ def _flaw_of(item: Mapping[str, object]) -> Flaw:
         return Flaw(pointer, "There is no such field here.", "unknown_field")
     if item["type"] == "missing" and place == ("body",):
         return Flaw(pointer, "The request has no body: send a JSON object.", "missing")
-    return Flaw(pointer, str(item["msg"]).removeprefix("Value error, "), str(item["type"]))
+    if not pointer and item["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return Flaw(pointer, "The body must be a JSON object.", str(item["type"]))
+    return Flaw(pointer, in_words(item), str(item["type"]))
 
 
 def _http_error(request: Request, error: Exception) -> Response:

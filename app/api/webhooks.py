@@ -65,7 +65,7 @@ async def get_delivery(request: Request, delivery_id: UUID, caller: Caller) -> R
     DELIVERIES + "/{delivery_id:uuid}/resend",
     status_code=202,
     response_model=shapes.DeliveryView,
-    responses=errors(*MISSING, "being_delivered", "input_expired"),
+    responses=errors(*MISSING, "being_delivered", "input_expired", "endpoint_disabled"),
 )
 @allow("admin", "member")
 async def resend_delivery(request: Request, delivery_id: UUID, caller: Caller) -> Response:

@@ -8,7 +8,9 @@ import structlog
 from app.repository.deliveries import DeliveryFilter, DeliveryPage, DeliveryRepository
 from app.services.auth import Principal
 from app.services.documents import DocumentService
+from app.services.endpoints import must_be_enabled
 from backends.deliveries import Deliveries
+from backends.endpoints import EndpointStore
 from contracts.cursors import Position
 from contracts.deliveries import Delivery
 from contracts.documents import DocumentRow
@@ -20,8 +22,11 @@ log = structlog.get_logger(__name__)
 class DeliveryService:
     """Raises HistoryUnavailable from every method: which deliveries there are, only the log knows."""
 
-    def __init__(self, live: Deliveries, history: DeliveryRepository, documents: DocumentService) -> None:
+    def __init__(
+        self, live: Deliveries, endpoints: EndpointStore, history: DeliveryRepository, documents: DocumentService
+    ) -> None:
         self._live = live
+        self._endpoints = endpoints
         self._history = history
         self._documents = documents
 
@@ -38,9 +43,10 @@ class DeliveryService:
     async def resend(self, caller: Principal, delivery_id: UUID) -> Delivery:
         """Make a delivery due now under the same webhook-id, whatever became of it.
 
-        Raises NotFound, Conflict `being_delivered` or `input_expired`.
+        Raises NotFound, Conflict `being_delivered`, `input_expired` or `endpoint_disabled`.
         """
         delivery = await self._known(caller, delivery_id)
+        await self._has_endpoint(delivery)
         row = await self._document(caller, delivery)
         if row.run == delivery.run:
             await self._documents.restore(row)
@@ -64,6 +70,14 @@ class DeliveryService:
             return await self._documents.get(caller, delivery.document_id)
         except NotFound:
             raise Conflict("input_expired", "The document was deleted: there is nothing to send any more.") from None
+
+    async def _has_endpoint(self, delivery: Delivery) -> None:
+        if delivery.endpoint_id is None:
+            return
+        row = await self._endpoints.or_deleted(delivery.endpoint_id)
+        if row is None or row.deleted:
+            raise Conflict("endpoint_disabled", "The endpoint was deleted: nobody is there to be called.")
+        must_be_enabled(row)
 
     async def _callback(self, delivery: Delivery) -> str:
         job = await self._documents.kept_job(delivery.document_id)

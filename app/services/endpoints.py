@@ -15,7 +15,7 @@ from backends.endpoints import EndpointStore
 from contracts.cursors import Position
 from contracts.deliveries import Delivery
 from contracts.endpoints import DISABLED, PING, EndpointRow
-from contracts.errors import NotFound, VersionMismatch
+from contracts.errors import Conflict, NotFound, VersionMismatch
 from contracts.ids import new_id, now_ms, rfc3339
 from contracts.secret_ring import SecretRing
 from contracts.secrets import SecretBox
@@ -166,9 +166,10 @@ class EndpointService:
     async def recover(self, caller: Principal, endpoint_id: UUID, since: int) -> Recovered:
         """Make due again what failed for good since a moment (epoch ms), and what ended while it was disabled.
 
-        Raises NotFound, HistoryUnavailable.
+        Raises NotFound, Conflict `endpoint_disabled`, HistoryUnavailable.
         """
         row = await self._own(caller, endpoint_id)
+        must_be_enabled(row)
         dead = await self._history.dead_since(endpoint_id, since, RECOVERED + 1)
         for delivery in dead[:RECOVERED]:
             await self._deliveries.resend(delivery, "", f"recover:{new_id().hex}")
@@ -226,3 +227,9 @@ class EndpointService:
             enabled = fields.pop("enabled")
             fields |= {"disabled_because": "" if enabled else "owner", "disabled_at": None if enabled else now_ms()}
         return fields
+
+
+def must_be_enabled(row: EndpointRow) -> None:
+    """Raise Conflict `endpoint_disabled` for an endpoint that would not be called."""
+    if not row.enabled:
+        raise Conflict("endpoint_disabled", "The endpoint is disabled: enable it first.")

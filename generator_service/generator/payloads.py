@@ -1,6 +1,5 @@
 """What webhooks say, where they go and what signs them: the document as it was when its run ended, sealed secrets."""
 
-import time
 from collections.abc import Callable
 from uuid import UUID
 
@@ -23,8 +22,8 @@ from contracts.views import Links, document_view
 from generator.delivery.attempt import Disabled, Receiver
 from generator.repository import HistoryRepository
 
-#: Each call of a user's is signed with what was read at most so long ago; of so many users.
-FRESH_S, USERS_KEPT = 1.0, 10_000
+#: So many users are kept at hand.
+USERS_KEPT = 10_000
 
 
 class DeliveryData:
@@ -45,7 +44,7 @@ class DeliveryData:
         self._endpoints = endpoints
         self._open_secret = open_secret
         self._links = links
-        self._users: dict[UUID, tuple[UserRow, float]] = {}
+        self._users: dict[UUID, UserRow] = {}
 
     async def document_payload(self, document_id: UUID, run: int, known: str = "") -> dict[str, object]:
         """Return the document as the API shows it, as it was when this run ended; its links are signed anew.
@@ -62,31 +61,34 @@ class DeliveryData:
     async def receiver(self, leased: LeasedDelivery) -> Receiver:
         """Say where a delivery goes and what signs it. Raises NotFound, Disabled."""
         if leased.endpoint_id is not None:
-            return await self._endpoint(leased.endpoint_id, even_disabled=leased.type == PING)
+            return await self._endpoint(leased.endpoint_id, leased.version, even_disabled=leased.type == PING)
         callback = Callback.model_validate_json(leased.callback)
-        secrets = await self.webhook_secrets(leased.user_id)
+        secrets = await self.webhook_secrets(leased.user_id, leased.version)
         return Receiver(callback.url, callback.headers, secrets, shown_url(leased.callback))
 
-    async def _endpoint(self, endpoint_id: UUID, *, even_disabled: bool) -> Receiver:
-        row = await self._endpoints.recent(endpoint_id)
-        if row is None or row.deleted:
-            raise Disabled("The endpoint was deleted.")
+    async def _endpoint(self, endpoint_id: UUID, version: int, *, even_disabled: bool) -> Receiver:
+        row = await self._endpoints.of_version(endpoint_id, version)
+        if row is None:
+            raise Disabled("The endpoint was deleted.", shown="")
+        shown = Target.parse(row.url).shown
+        if row.deleted:
+            raise Disabled("The endpoint was deleted.", shown)
         if not row.enabled and not even_disabled:
-            raise Disabled("The endpoint is disabled.")
+            raise Disabled("The endpoint is disabled.", shown)
         headers = from_json(self._open_secret(row.headers)) if row.headers else {}
         secrets = SecretRing.parse(row.secret).signing(now_ms())
-        return Receiver(row.url, headers, secrets, Target.parse(row.url).shown)
+        return Receiver(row.url, headers, secrets, shown)
 
-    async def webhook_secrets(self, user_id: UUID) -> list[str]:
-        """Return the user's sealed webhook secrets that sign now, the current one first; at most a second old."""
-        user, read_at = self._users.get(user_id, (None, 0.0))
-        if user is None or time.monotonic() - read_at > FRESH_S:
+    async def webhook_secrets(self, user_id: UUID, version: int) -> list[str]:
+        """Return the user's sealed webhook secrets that sign now, the current one first. `version`: the user's."""
+        user = self._users.get(user_id)
+        if user is None or user.version != version:
             user = await self._accounts.user_or_deleted(user_id)
             if user is None:
                 raise NotFound("user")
             if len(self._users) >= USERS_KEPT:
                 self._users.clear()
-            self._users[user_id] = user, time.monotonic()
+            self._users[user_id] = user
         return SecretRing.parse(user.webhook_secret).signing(now_ms())
 
 

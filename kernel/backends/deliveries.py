@@ -17,6 +17,8 @@ from contracts.endpoints import EndpointRow
 from contracts.errors import QueueUnavailable
 
 KEEP_MS = 24 * 3600 * 1000
+#: Longer than a call may take and its outcome needs to be written down: calls of a process that died are due again then.
+LEASE_MS = 30_000
 
 Recorded = Literal["ok", "stale"]
 #: What an attempt says about its receiver; nothing if no call was made.
@@ -54,6 +56,7 @@ class LeasedDelivery:
     `receiver` is whom it waits for: the endpoint's id, or the callback's host and port. `callback` is the JSON of
     contracts.jobs.Callback, empty for an endpoint. `row` is the JSON of the contracts.documents.DocumentRow with which
     the run ended, empty if Redis does not have it any more; `data` what there is to say when it is about no document.
+    `version` is the endpoint's at this moment, of a callback the user's; 0 if Redis does not have it.
     """
 
     member: str
@@ -70,6 +73,7 @@ class LeasedDelivery:
     leased_at: int
     data: str = ""
     row: str = ""
+    version: int = 0
 
     @property
     def delivery_id(self) -> UUID:
@@ -121,7 +125,7 @@ class Deliveries:
         self,
         scripts: Scripts,
         *,
-        lease_ms: int = 60_000,
+        lease_ms: int = LEASE_MS,
         clock: Callable[[], int] | None = None,
         circuit: Circuit | None = None,
     ) -> None:
@@ -255,7 +259,8 @@ def user_load(user_id: UUID) -> str:
 
 
 def _leased(row: list[str], now: int) -> LeasedDelivery:
-    member, token, receiver, document_id, run, user, type_, callback, endpoint, attempts, created_at, data, ended = row
+    member, token, receiver, document_id, run, user, type_, callback, endpoint, attempts, *more = row
+    created_at, data, ended, version = more
     return LeasedDelivery(
         member=member,
         token=int(token),
@@ -271,4 +276,5 @@ def _leased(row: list[str], now: int) -> LeasedDelivery:
         leased_at=now,
         data=data,
         row=ended,
+        version=int(version or 0),
     )

@@ -3,7 +3,6 @@
 ClickHouse keeps the same rows, through the event stream; a Redis that has lost them gets them back from there.
 """
 
-import time
 from collections.abc import Collection
 from typing import cast
 from uuid import UUID
@@ -18,8 +17,8 @@ from contracts.ids import new_id, now_ms, rfc3339
 from contracts.targets import Target
 from contracts.views import JsonObject
 
-#: What deliveries read of an endpoint is at most so old: a change of its URL counts from then on.
-FRESH_S, KEPT = 1.0, 10_000
+#: So many rows are kept at hand for deliveries.
+KEPT = 10_000
 
 
 class EndpointStore:
@@ -29,7 +28,7 @@ class EndpointStore:
         self._scripts = scripts
         self._redis = scripts.redis
         self._prefix = scripts.prefix
-        self._found: dict[UUID, tuple[float, EndpointRow]] = {}
+        self._found: dict[UUID, EndpointRow] = {}
 
     async def get(self, endpoint_id: UUID) -> EndpointRow:
         """Read an endpoint. Raises NotFound, for deleted ones too."""
@@ -43,15 +42,15 @@ class EndpointStore:
         text = await ask(self._redis.hget(f"{self._prefix}endpoint:{endpoint_id}", "row"))
         return None if text is None else EndpointRow.model_validate_json(text)
 
-    async def recent(self, endpoint_id: UUID) -> EndpointRow | None:
-        """Read an endpoint as `or_deleted` does, as it was at most a second ago."""
-        read_at, row = self._found.get(endpoint_id, (0.0, None))
-        if row is None or time.monotonic() - read_at > FRESH_S:
+    async def of_version(self, endpoint_id: UUID, version: int) -> EndpointRow | None:
+        """Read an endpoint as `or_deleted` does, unless this version of it is at hand."""
+        row = self._found.get(endpoint_id)
+        if row is None or row.version != version:
             row = await self.or_deleted(endpoint_id)
             if len(self._found) >= KEPT:
                 self._found.clear()
             if row is not None:
-                self._found[endpoint_id] = time.monotonic(), row
+                self._found[endpoint_id] = row
         return row
 
     async def of_user(self, user_id: UUID) -> list[EndpointRow]:
@@ -97,7 +96,6 @@ class EndpointStore:
             most,
             *told,
         )
-        self._found.pop(row.endpoint_id, None)
         if answer == "conflict":
             raise VersionMismatch()
         if answer == "full":

@@ -104,7 +104,7 @@ class Delivery:
             run=last.run,
             type=last.type,
             endpoint_id=last.endpoint_id,
-            url=last.url,
+            url=last.url or next((line.url for line in reversed(attempts) if line.url), ""),
             status=last.status,
             next_attempt_at=last.next_attempt_at,
             created_at=last.created_at,

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from backends.scripts import PREFIX
 from tests.chaos.stack import Ground
 
-#: A delivery whose process was killed is due again after its lease of 60 s; then there are repeated attempts.
+#: A delivery whose process was killed is due again after its lease of 30 s; then there are repeated attempts.
 DEADLINE_S = 180.0
 LOOK_S = 0.5
 #: Quiet once may be between two steps.

@@ -309,5 +309,5 @@ async def test_a_deleted_users_last_webhooks_are_signed_though_redis_was_lost(ap
     api.app.state.bootstrap.prepared.clear()
     await api.app.state.bootstrap.prepare()
     data = delivery_data(api)
-    assert await data.webhook_secrets(UUID(user_id)) == [secret]
+    assert await data.webhook_secrets(UUID(user_id), 0) == [secret]
     assert (await api.admin.get(f"/v1/users/{user_id}")).status_code == 404

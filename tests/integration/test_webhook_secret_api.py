@@ -21,7 +21,7 @@ async def test_a_rotated_webhook_secret_and_the_one_before_sign_until_the_overla
     left = datetime.fromisoformat(rotated["previous_valid_until"]) - datetime.now(UTC)
     assert rotated["secret"] != first["secret"] and timedelta(hours=23, minutes=59) < left <= timedelta(hours=24)
     data = delivery_data(api)
-    opened = [SecretBox(SECRET_KEY).open(sealed) for sealed in await data.webhook_secrets(UUID(user_id))]
+    opened = [SecretBox(SECRET_KEY).open(sealed) for sealed in await data.webhook_secrets(UUID(user_id), 0)]
     assert opened == [rotated["secret"], first["secret"]]
 
 

@@ -30,7 +30,11 @@ log = structlog.get_logger(__name__)
 
 
 class Disabled(PermanentError):
-    """The endpoint is disabled, or was deleted."""
+    """The endpoint is disabled, or was deleted. `shown`: its URL as it may be shown, if it is known."""
+
+    def __init__(self, message: str, shown: str) -> None:
+        super().__init__(message)
+        self.shown = shown
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class Attempter:
         except TransientError:
             raise
         except Disabled as error:
-            return shown, Answer(error="disabled", error_detail=error.message)
+            return error.shown, Answer(error="disabled", error_detail=error.message)
         except PermanentError as error:
             return shown, Answer(error="gone", error_detail=error.message)
         except Exception as error:

@@ -5,8 +5,9 @@
 -- ARGV: now ('' = Redis TIME) want lease_ms room (of a receiver) user_room (of a user; from half of it on each receiver of
 --   its gets one place) per_s (calls to a receiver, 0 for any number) request_id (receiver or user:<id>, load)*
 -- Returns {now, next due time or '', {{member, token, receiver, document_id, run, user, type, callback, endpoint, attempts,
---   created_at, data, row}*}}; of callback and endpoint, of data and row one is '' at least.
--- `row` is the document's row with which the run ended, '' if it is not here any more.
+--   created_at, data, row, version}*}}; of callback and endpoint, of data and row one is '' at least.
+-- `row` is the document's row with which the run ended, '' if it is not here any more; `version` the endpoint's, of a
+-- callback the user's: what is known of an older one is not used.
 local now, want, lease, room = tonumber(ARGV[1]) or redis_ms(), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local user_room, per_s, memo = tonumber(ARGV[5]), tonumber(ARGV[6]), P .. 'deliver_claim:' .. ARGV[7]
 local PROMOTE = 500
@@ -66,8 +67,10 @@ local function hand_out(member, token)
   local v = redis.call('HMGET', delivery(member), 'document_id', 'run', 'user', 'type', 'callback', 'endpoint', 'attempts',
     'created_at', 'data', 'seq')
   local row = redis.call('HMGET', doc(v[1]), 'head', 'e' .. (v[10] or ''), 'head' .. v[2])
+  local owner = v[6] and P .. 'endpoint:' .. v[6] or P .. 'user:' .. v[3]
   answer[#answer + 1] = {member, token, receiver_of_delivery(member), v[1], v[2], v[3], v[4], v[5] or '', v[6] or '', v[7],
-    v[8], v[9] or '', row[1] and row[2] and (row[3] or row[1]) .. row[2] or ''}
+    v[8], v[9] or '', row[1] and row[2] and (row[3] or row[1]) .. row[2] or '',
+    redis.call('HGET', owner, 'version') or ''}
 end
 
 -- May the first in a lane go? Receivers that take their time must not fill every place of their user, nor a user with

@@ -24,8 +24,15 @@ redis.call('HINCRBY', key, 'token', 1) -- an attempt whose lease has ended comes
 redis.call('HDEL', key, 'leased_until')
 redis.call('PERSIST', key)
 
+-- Somebody wants it now: the receiver's circuit is half open, and one call finds out how it is.
+local receiver = receiver_of_delivery(member)
+if tonumber(redis.call('HGET', P .. 'receiver:' .. receiver, 'shut_until') or 0) > now then
+  redis.call('HSET', P .. 'receiver:' .. receiver, 'shut_until', int(now))
+  reopen_receiver(receiver)
+end
+
 -- Waiting in its receiver's lane it is due already; a second place there would send it twice.
-local lane = P .. 'deliver_lane:' .. receiver_of_delivery(member)
+local lane = P .. 'deliver_lane:' .. receiver
 if not redis.call('LPOS', lane, member) then
   redis.call('HSET', key, 'due_at', int(now))
   redis.call('ZADD', P .. 'due', 'LT', int(now), member)

@@ -16,5 +16,9 @@ redis.call('HSET', key, 'version', int(version + 1), 'row', ARGV[3], 'shown', AR
   'change', string.sub(change .. ',' .. changes, 1, 8 * (#change + 1)))
 endpoint_indexed(id, user, ARGV[7], ARGV[8] == '1')
 redis.call('XADD', P .. 'events', '*', 'h', ARGV[4])
-if ARGV[11] then tell_endpoints(user, ARGV[11], ARGV[12], ARGV[13], redis_ms()) end
+if ARGV[11] then
+  tell_endpoints(user, ARGV[11], ARGV[12], ARGV[13], redis_ms())
+else
+  forgive_receiver(id) -- its owner has changed it
+end
 return 'ok'

@@ -161,10 +161,31 @@ end
 
 local function log_due(member, at) redis.call('XADD', P .. 'events', '*', 'w', due_line(member, at)) end
 
--- Where a delivery waits once it is due: in the lane of its endpoint, or of its callback's host and port.
+-- Where a delivery waits once it is due: in the lane of its endpoint, or of its callback's host and port. A ping finds out
+-- how an endpoint is: it does not wait behind what else is due for it, nor until its circuit closes.
 local function receiver_of_delivery(member)
-  local v = redis.call('HMGET', P .. 'delivery:' .. member, 'endpoint', 'callback')
-  return v[1] or v[2] and receiver_of(v[2])
+  local v = redis.call('HMGET', P .. 'delivery:' .. member, 'endpoint', 'callback', 'type')
+  if v[1] then return (v[3] == 'ping' and 'ping:' or '') .. v[1] end
+  return v[2] and receiver_of(v[2])
+end
+
+-- Let a receiver that is left alone be called again now; its rate stays.
+local function reopen_receiver(receiver)
+  if redis.call('ZSCORE', P .. 'shut', receiver) then
+    redis.call('ZADD', P .. 'shut', 0, receiver)
+    wake('deliver')
+  end
+end
+
+-- Forget how calls to a receiver went: it is well, or somebody has changed it. The pause that it asked for, and how many
+-- calls were made in this second, stay.
+local function forgive_receiver(receiver)
+  local key = P .. 'receiver:' .. receiver
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if string.match(field, '^[tx]%d+$') then redis.call('HDEL', key, field) end
+  end
+  redis.call('HDEL', key, 'shut_until', 'trips', 'probe', 'bad_since', 'bad')
+  reopen_receiver(receiver)
 end
 
 -- A delivery, due now, unless it is known. `more` are its own fields: callback or endpoint, seq or data.
