@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from app.services.flaw_words import in_words
 from contracts.errors import Flaw, Invalid
 from contracts.templates import (
     ENGINE_OF_SUFFIX,
@@ -142,14 +143,14 @@ def _description(content: bytes | None) -> Description:
     try:
         return Description.model_validate_json(content.removeprefix(BOM_UTF8))
     except ValidationError as error:
-        raise Invalid(*(_flaw(item["type"], item["loc"], item["msg"]) for item in error.errors())) from error
+        raise Invalid(*(_flaw(item["type"], item["loc"], in_words(item)) for item in error.errors())) from error
 
 
 def _flaw(type_: str, place: tuple[int | str, ...], message: str) -> Flaw:
     pointer = "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in ("file", DESCRIPTION, *place))
     if type_ == "extra_forbidden":
         return Flaw(pointer, f"{DESCRIPTION} has no such field.", "unknown_field")
-    return Flaw(pointer, f"{DESCRIPTION}: {message}.", "invalid_value")
+    return Flaw(pointer, f"{DESCRIPTION}: {message}", "invalid_value")
 
 
 def _described(sources: list[SourceDescribed], files: dict[str, bytes]) -> list[TemplateSource]:

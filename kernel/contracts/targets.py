@@ -143,8 +143,8 @@ _RESERVED = frozenset(
     "host content-length content-type content-encoding transfer-encoding connection keep-alive te trailer upgrade "
     "expect accept-encoding user-agent".split()
 )
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
-_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_NAME = re.compile(r"[0-9A-Za-z._-]{1,128}")
+_VALUE = re.compile(r"[\x20-\x7e]*")
 
 
 def judge_headers(headers: Mapping[str, str], *, pointer: str = "/callback_headers") -> None:
@@ -160,19 +160,24 @@ def judge_headers(headers: Mapping[str, str], *, pointer: str = "/callback_heade
         flaws.append(
             Flaw(pointer, f"All headers together may have {MAX_HEADER_BYTES} characters.", "headers_too_large")
         )
-    if len({name.lower() for name in headers}) < len(headers):
+    if len({_merged(name) for name in headers}) < len(headers):
         flaws.append(Flaw(pointer, "The same header is given twice in different spelling.", "invalid_header"))
     if flaws:
         raise Invalid(*flaws)
 
 
 def _header_flaw(name: str, value: str) -> str:
-    lower = name.lower()
-    if not _TOKEN.fullmatch(name):
-        return "A header name has 1 to 128 letters, digits and hyphens."
-    if lower in _RESERVED or lower.startswith(("webhook-", "proxy-")):
+    merged = _merged(name)
+    if not _NAME.fullmatch(name):
+        return "A header name has 1 to 128 letters, digits, hyphens, underscores and dots."
+    if merged in _RESERVED or merged.startswith(("webhook-", "proxy-")):
         return f"{name} is set by Presswork."
     return "" if _VALUE.fullmatch(value) else "A header value has printable ASCII characters only."
+
+
+def _merged(name: str) -> str:
+    """Write a name as receivers behind CGI tell names apart (RFC 3875, 4.1.18): `webhook_id` is `webhook-id` there."""
+    return name.lower().replace("_", "-").replace(".", "-")
 
 
 def _refused(*rows: tuple[str, str]) -> tuple[tuple[Network, str], ...]:
@@ -236,7 +241,10 @@ def _unmapped(address: Address) -> Address:
 
 def _split_authority(authority: str) -> tuple[str, int | None]:
     if "@" in authority:
-        raise BadTarget("The URL has a user name or password in it: use callback_headers for credentials.")
+        raise BadTarget(
+            "The URL has a user name or password in it: send them in a header"
+            " (`callback_headers` of a document, `headers` of an endpoint)."
+        )
     parts = _AUTHORITY.fullmatch(authority)
     if not parts:
         raise BadTarget("The URL's host or port is malformed.")

@@ -119,13 +119,41 @@ async def test_without_types_it_is_called_for_all(api: Api) -> None:
         ({"types": ["batch.completed"]}, "/types/0", "not_available"),
         ({"headers": {"webhook-id": "x"}}, "/headers/webhook-id", "invalid_header"),
         ({"headers": {"X-A": "a\r\nb"}}, "/headers/X-A", "invalid_header"),
+        ({"headers": {"Content_Length": "0"}}, "/headers/Content_Length", "invalid_header"),
+        ({"headers": {"X-A": "a\tb"}}, "/headers/X-A", "invalid_header"),
         ({"secret": "whsec_x"}, "/secret", "unknown_field"),
+        ({"enabled": "yes"}, "/enabled", "bool_type"),
+        ({"enabled": 1}, "/enabled", "bool_type"),
     ],
 )
 async def test_what_cannot_be_called_is_refused(api: Api, fields: JsonObject, pointer: str, code: str) -> None:
     answer = await api.admin.post(ENDPOINTS, json={"url": URL, **fields})
     assert answer.status_code == 422
     assert [(flaw["pointer"], flaw["code"]) for flaw in answer.json()["errors"]] == [(pointer, code)]
+
+
+@pytest.mark.parametrize("enabled", ["yes", "false", 0, 1, None])
+async def test_only_true_and_false_disable_and_enable(api: Api, enabled: object) -> None:
+    path = f"{ENDPOINTS}/{(await made(api.admin))['id']}"
+    answer = await api.admin.patch(path, json={"enabled": enabled})
+    assert answer.status_code == 422 and [flaw["pointer"] for flaw in answer.json()["errors"]] == ["/enabled"]
+    assert (await api.admin.get(path)).json()["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ([], "The body must be a JSON object."),
+        ("text", "The body must be a JSON object."),
+        ({"url": URL, "description": "a" * 501}, "/description: At most 500 characters are allowed."),
+        ({"url": URL, "headers": []}, "/headers: An object is needed."),
+        ({"url": "https://u:p@h.example/"}, "The URL has a user name or password in it: send them in a header"),
+        ({}, "/url: This field is needed."),
+    ],
+)
+async def test_a_refusal_is_worded_for_whoever_writes_json(api: Api, body: object, detail: str) -> None:
+    answer = await api.admin.post(ENDPOINTS, json=body)
+    assert answer.status_code == 422 and answer.json()["detail"].startswith(detail)
 
 
 async def test_endpoints_are_seen_and_changed_by_their_owner_and_admins(api: Api) -> None:

@@ -294,6 +294,17 @@ def test_a_bad_allow_list_names_variable_and_value(cidrs: str, hosts: str, varia
         ("", "x"),
         ("X-Bad", "a\r\nEvil: 1"),
         ("X-Bad", "a\x00"),
+        ("X-Bad", "a\tb"),
+        ("X-Bad", "a\x7f"),
+        ("webhook_id", "x"),
+        ("Webhook_Signature", "v1,x"),
+        ("webhook.timestamp", "1"),
+        ("Content_Length", "0"),
+        ("transfer_Encoding", "chunked"),
+        ("Proxy_Authorization", "x"),
+        ("X~Bad", "x"),
+        ("X-" + "a" * 127, "x"),
+        ("x_team", "the same to CGI"),
         ("X-Bad", "\u00fc"),
     ],
 )
@@ -301,6 +312,31 @@ def test_headers_that_would_change_the_request_are_refused(name: str, value: str
     with pytest.raises(Invalid) as caught:
         judge_headers({"X-Team": "a", name: value})
     assert [flaw.code for flaw in caught.value.flaws] == ["invalid_header"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "detail"),
+    [
+        ("X~Bad", "x", "A header name has 1 to 128 letters, digits, hyphens, underscores and dots."),
+        ("Content_Length", "0", "Content_Length is set by Presswork."),
+        ("X-Bad", "a\tb", "A header value has printable ASCII characters only."),
+    ],
+)
+def test_a_refused_header_is_told_the_rule(name: str, value: str, detail: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        judge_headers({name: value})
+    assert [flaw.detail for flaw in caught.value.flaws] == [detail]
+
+
+@pytest.mark.parametrize("name", ["X_Api_Key", "api.key", "X-1", "a", "Hosts", "X-" + "a" * 126])
+def test_headers_of_other_names_pass(name: str) -> None:
+    judge_headers({name: " !#~ printable"})
+
+
+def test_credentials_in_a_url_are_sent_to_the_headers_of_documents_and_endpoints() -> None:
+    with pytest.raises(BadTarget, match=r"`callback_headers` of a document, `headers` of an endpoint") as caught:
+        Target.parse("https://u:p@example.com/")
+    assert "u:p" not in str(caught.value)
 
 
 def test_header_flaws_are_all_reported_with_escaped_pointers() -> None:
