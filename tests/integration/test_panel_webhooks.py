@@ -86,7 +86,10 @@ async def test_lists_go_on_by_cursor(panel: PanelStack) -> None:
 
 async def test_an_attempt_is_explained_and_its_answer_is_only_text(panel: PanelStack) -> None:
     answer = f"</pre>{EVIL}"
-    path = await logged(panel.api, "pending", error="status", http_status=429, response_excerpt=answer)
+    later = now_ms() + 300_000
+    path = await logged(
+        panel.api, "pending", error="status", http_status=429, response_excerpt=answer, next_attempt_at=later
+    )
     page = (await panel.get(path)).text
     assert "429 Too Many Requests" in page and "asks to slow down" in page and "Next attempt" in page
     assert EVIL not in page and html.escape(answer) in page

@@ -73,6 +73,12 @@ def test_what_a_receiver_or_its_owner_did_not_want_is_explained(code: str) -> No
     assert not told.good and told.headline != code and told.advice
 
 
+def test_no_connection_is_told_so_that_it_is_true_of_one_that_broke_off_too() -> None:
+    told = said({"status_code": None, "error": {"code": "connect", "message": "m"}}, WORDS)
+    assert "No connection" in told.headline and "broke off" in told.headline
+    assert "is the receiver running" in told.advice and "hung up before an answer" in told.advice
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [("https://a/b?token=hush", "https://a/b?..."), ("https://a/b", "https://a/b"), ("https://a/?", "https://a/?...")],

@@ -88,8 +88,11 @@ def _of_error(words: Wording) -> dict[str, tuple[str, str]]:
             words("It leads where webhooks may not go. If it is yours, open it with the line below and restart."),
         ),
         "connect": (
-            words("No connection"),
-            words("Nobody took the call: is the receiver running, and does its firewall let this server in?"),
+            words("No connection, or it broke off"),
+            words(
+                "Nobody took the call, or whoever did hung up before an answer: is the receiver running, does its log"
+                " tell of a crash, and does its firewall let this server in?"
+            ),
         ),
         "tls": (
             words("Certificate not trusted"),

@@ -32,6 +32,14 @@ def reasons(words: Wording) -> dict[str, tuple[str, str]]:
     }
 
 
+def pauses(words: Wording) -> dict[str, str]:
+    """Say why a receiver is left alone for a while."""
+    return {
+        "failing": words("Most calls to it of the last five minutes failed."),
+        "asked": words("It answered with `Retry-After`, so it asked for a pause."),
+    }
+
+
 def without_query(url: str) -> str:
     """Return a URL whose query, which may hold a secret, is left out."""
     address, mark, _ = url.partition("?")

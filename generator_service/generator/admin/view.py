@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse
 from contracts.ids import now_ms, rfc3339
 from generator.admin.assets import asset_url
 from generator.admin.delivery_words import receiver
-from generator.admin.wording import LANGUAGES, choose_language, wording
+from generator.admin.wording import LANGUAGES, choose_language, is_past, wording
 
 THEMES = ("auto", "light", "dark")
 LANGUAGE_COOKIE, THEME_COOKIE = "presswork_language", "presswork_theme"
@@ -45,6 +45,7 @@ def environment(language: str) -> Environment:
     words = wording(language)
     made.install_gettext_translations(words.texts, newstyle=True)  # type: ignore[attr-defined]
     made.globals |= {"words": words, "asset": asset_url, "languages": LANGUAGES, "themes": THEMES, "now_ms": now_ms}
+    made.tests["past"] = is_past
     made.filters |= {
         "number": words.number,
         "short_number": words.short_number,
@@ -53,6 +54,7 @@ def environment(language: str) -> Environment:
         "ms": words.milliseconds,
         "moment": words.moment,
         "clock": words.clock,
+        "hour": words.hour,
         "ago": words.ago,
         "iso": rfc3339,
         "receiver": receiver,

@@ -84,6 +84,11 @@ class Wording:
         at = moment(value)
         return DASH if at is None else str(format_time(at, "HH:mm:ss.SSS", locale=self.locale))
 
+    def hour(self, value: int | str | None) -> str:
+        """Write a moment's time of day, in UTC: for what is minutes away."""
+        at = moment(value)
+        return DASH if at is None else str(format_time(at, "HH:mm:ss", locale=self.locale)) + " UTC"
+
     def ago(self, value: int | str | None, now: datetime | None = None) -> str:
         """Write how long ago a moment was, or how long until it."""
         at = moment(value)
@@ -102,6 +107,12 @@ def moment(value: int | str | None) -> datetime | None:
     if isinstance(value, str):
         return datetime.fromisoformat(value).astimezone(UTC)
     return datetime.fromtimestamp(value / 1000, UTC)
+
+
+def is_past(value: int | str | None) -> bool:
+    """Tell whether a moment is over; there is none that could be if the value is None or empty."""
+    at = moment(value)
+    return at is not None and at <= datetime.now(UTC)
 
 
 def choose_language(cookie: str | None, accept_language: str) -> str:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Response
 from contracts.ids import parse_id
 from generator.admin.delivery_words import Said, receiver, said
 from generator.admin.endpoint_forms import BadHeaders, EndpointForm
-from generator.admin.endpoint_words import reasons, types, without_query
+from generator.admin.endpoint_words import pauses, reasons, types, without_query
 from generator.admin.guard import CurrentVisit, PanelRoute, Visit
 from generator.admin.pages.webhooks import Filters, Line, attempts_of
 from generator.admin.user_api import ApiAway, ApiRefused, JsonObject, page_at
@@ -57,7 +57,7 @@ async def endpoints(visit: CurrentVisit) -> Response:
         rows=[(one, without_query(str(one["url"])), _owner(one, names)) for one in answer.items],
         first=PATH if cursor else "",
         following=f"{PATH}?{urlencode({'cursor': answer.following})}" if answer.following else "",
-        reasons=reasons(visit.words),
+        **_labels(visit.words),
     )
 
 
@@ -112,6 +112,7 @@ async def enable_endpoint(visit: CurrentVisit, endpoint_id: EndpointId) -> Respo
         await visit.api.call("PATCH", f"{API}/{endpoint_id}", body={"enabled": enabled})
     except ApiRefused as refused:
         return await page_of(visit, endpoint_id, trouble=Trouble.of(refused, ()))
+    visit.panel.board.forget()
     return visit.go(f"{PATH}/{endpoint_id}")
 
 
@@ -122,6 +123,7 @@ async def delete_endpoint(visit: CurrentVisit, endpoint_id: EndpointId) -> Respo
         await visit.api.call("DELETE", f"{API}/{endpoint_id}")
     except ApiRefused as refused:
         return await page_of(visit, endpoint_id, trouble=Trouble.of(refused, ()))
+    visit.panel.board.forget()
     return visit.go(PATH)
 
 
@@ -186,7 +188,7 @@ def _edit(visit: Visit, endpoint: JsonObject, form: EndpointForm, trouble: Troub
 
 
 def _labels(words: Wording) -> dict[str, object]:
-    return {"types": types(words), "reasons": reasons(words)}
+    return {"types": types(words), "reasons": reasons(words), "pauses": pauses(words)}
 
 
 def _trouble(error: BadHeaders | ApiRefused, words: Wording) -> Trouble:

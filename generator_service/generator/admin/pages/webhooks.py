@@ -9,6 +9,8 @@ from fastapi import APIRouter, Depends, Response
 
 from contracts.ids import parse_id
 from generator.admin.delivery_words import Said, receiver, said, steps
+from generator.admin.delivery_wait import wait_of
+from generator.admin.endpoint_words import pauses, without_query
 from generator.admin.guard import CurrentVisit, PanelRoute, Visit
 from generator.admin.live import live
 from generator.admin.user_api import ApiRefused, JsonObject
@@ -157,18 +159,24 @@ class Line:
     def of(cls, delivery: JsonObject, words: Wording) -> "Line":
         attempts = attempts_of(delivery)
         last = said(attempts[-1], words) if attempts else None
-        return cls(delivery, receiver(str(delivery["url"])), last, len(attempts))
+        id_ = delivery["endpoint_id"]
+        return cls(delivery, receiver(str(delivery["url"])) or f"…{str(id_)[-12:]}", last, len(attempts))
 
 
 async def _one(visit: Visit, delivery_id: UUID) -> dict[str, object]:
     delivery = (await visit.api.get(f"{API}/{delivery_id}")).json
     words = visit.words
+    endpoint = await _endpoint(visit, delivery)
+    url = str(delivery["url"]) or (without_query(str(endpoint["url"])) if endpoint else "")
     explained = [(one, said(one, words), steps(one.get("timings"), words)) for one in attempts_of(delivery)]
     return {
         "delivery": delivery,
         "attempts": explained,
-        "receiver": receiver(str(delivery["url"])),
-        "endpoint": await _endpoint(visit, delivery),
+        "url": url,
+        "receiver": receiver(url),
+        "endpoint": endpoint,
+        "wait": await wait_of(visit, delivery, endpoint) if delivery["status"] == "pending" else None,
+        "pauses": pauses(words),
         "problem": "",
     }
 

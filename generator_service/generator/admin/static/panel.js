@@ -112,7 +112,7 @@ function words(seconds) {
 function refreshTimes() {
   for (const time of document.querySelectorAll("time[datetime]:not([data-fixed])")) {
     const seconds = (Date.parse(time.dateTime) - Date.now()) / 1000;
-    if (!Number.isNaN(seconds)) time.textContent = words(seconds);
+    if (!Number.isNaN(seconds)) time.textContent = (seconds <= 0 && time.dataset.over) || words(seconds);
   }
 }
 setInterval(refreshTimes, 5000);
