@@ -40,9 +40,13 @@ ORDER BY created_at DESC, delivery_id DESC, attempt
 
 ONE = f"SELECT {COLUMNS} FROM webhook_deliveries FINAL WHERE delivery_id = {{id:UUID}} ORDER BY attempt"
 
+# A ping is sent once.
 DEAD = """
 SELECT created_at, delivery_id FROM deliveries FINAL
 WHERE endpoint_id = {endpoint:UUID} AND status = 'dead' AND created_at >= {since:Int64}
+  AND delivery_id NOT IN (
+    SELECT delivery_id FROM webhook_deliveries WHERE endpoint_id = {endpoint:UUID} AND type = 'ping'
+  )
 ORDER BY created_at, delivery_id LIMIT {limit:UInt32}
 """
 
