@@ -171,6 +171,7 @@ async def test_lost_endpoints_are_told_of_until_none_is(panel: PanelStack, wait_
     assert "It has only failed, for days" in (await panel.get(f"{PATH}/{id_}")).text
     assert "webhook endpoint was disabled" in await first_event(panel, "/live/overview")
     await panel.post(f"{PATH}/{id_}/enabled", enabled="yes")
+    assert "webhook endpoint was disabled" not in (await panel.get(PATH)).text, "what was just changed shows at once"
     for page in ("/", "/webhooks", PATH):
         await told(page, False)
 

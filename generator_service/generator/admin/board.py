@@ -54,14 +54,19 @@ class StatusBoard:
         self._asking = asyncio.Lock()
         self._kept: Status | None = None
         self._kept_until = 0.0
+        self._changes = 0
 
     async def status(self) -> Status:
         """Return the state of things, at most `KEPT_S` old."""
         async with self._asking:
             if self._kept is None or time.monotonic() >= self._kept_until:
-                self._kept = await self._ask()
-                self._kept_until = time.monotonic() + KEPT_S
+                changes, self._kept = self._changes, await self._ask()
+                self._kept_until = time.monotonic() + KEPT_S if changes == self._changes else 0.0
             return self._kept
+
+    def forget(self) -> None:
+        """Ask anew next time: somebody has changed what it shows. What is being asked right now may be too old, too."""
+        self._kept_until, self._changes = 0.0, self._changes + 1
 
     async def _ask(self) -> Status:
         """Ask everyone at once; who does not answer leaves a gap."""
