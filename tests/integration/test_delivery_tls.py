@@ -23,6 +23,9 @@ from tests.integration.delivery_zoo import LOOPBACK, answers, receiving, says
 pytestmark = pytest.mark.usefixtures("hung_up")
 
 QUICK = DialLimits(connect_s=0.5, total_s=2, body_s=0.2)
+NO_TLS, UNTRUSTED = "No TLS could be agreed on:", "The certificate is not trusted:"
+OTHER = f"{UNTRUSTED} hostname mismatch, certificate is not valid for 'other.example'."
+ADDRESS = f"{UNTRUSTED} IP address mismatch, certificate is not valid for '127.0.0.1'."
 
 
 def certificate(directory: Path, name: str, *, until_days: int = 1) -> Path:
@@ -87,25 +90,46 @@ async def call(host: str, port: int, trusted: Path | None) -> Answer:
 
 
 @pytest.mark.parametrize(
-    ("trusted", "host", "days", "newest", "error"),
+    ("trusted", "host", "days", "newest", "detail"),
     [
         pytest.param(True, "hooks.example", 1, ssl.TLSVersion.TLSv1_3, "", id="TLS 1.3"),
         pytest.param(True, "hooks.example", 1, ssl.TLSVersion.TLSv1_2, "", id="TLS 1.2"),
-        pytest.param(True, "hooks.example", 1, ssl.TLSVersion.TLSv1_1, "tls", id="TLS 1.1 at most"),
-        pytest.param(True, "hooks.example", 1, ssl.TLSVersion.TLSv1, "tls", id="TLS 1.0 at most"),
-        pytest.param(False, "hooks.example", 1, ssl.TLSVersion.TLSv1_3, "tls", id="self-signed"),
-        pytest.param(True, "hooks.example", -1, ssl.TLSVersion.TLSv1_3, "tls", id="expired"),
-        pytest.param(True, "other.example", 1, ssl.TLSVersion.TLSv1_3, "tls", id="another name"),
-        pytest.param(True, "127.0.0.1", 1, ssl.TLSVersion.TLSv1_3, "tls", id="an address that it does not name"),
+        pytest.param(
+            True,
+            "hooks.example",
+            1,
+            ssl.TLSVersion.TLSv1_1,
+            NO_TLS,
+            id="TLS 1.1 at most",
+        ),
+        pytest.param(
+            True,
+            "hooks.example",
+            1,
+            ssl.TLSVersion.TLSv1,
+            NO_TLS,
+            id="TLS 1.0 at most",
+        ),
+        pytest.param(
+            False, "hooks.example", 1, ssl.TLSVersion.TLSv1_3, f"{UNTRUSTED} self-signed certificate.", id="self-signed"
+        ),
+        pytest.param(
+            True, "hooks.example", -1, ssl.TLSVersion.TLSv1_3, f"{UNTRUSTED} certificate has expired.", id="expired"
+        ),
+        pytest.param(True, "other.example", 1, ssl.TLSVersion.TLSv1_3, OTHER, id="another name"),
+        pytest.param(True, "127.0.0.1", 1, ssl.TLSVersion.TLSv1_3, ADDRESS, id="an address"),
     ],
 )
 async def test_tls_is_verified_for_the_name_in_the_url(
-    tmp_path: Path, trusted: bool, host: str, days: int, newest: ssl.TLSVersion, error: str
+    tmp_path: Path, trusted: bool, host: str, days: int, newest: ssl.TLSVersion, detail: str
 ) -> None:
+    error = "tls" if detail else ""
     pem = certificate(tmp_path, "hooks.example", until_days=days)
     async with secured(pem, newest) as receiver:
         answer = await call(host, receiver.port, pem if trusted else None)
     assert (answer.error, answer.http_status) == (error, None if error else 200)
+    assert answer.error_detail.startswith(detail) and answer.error_detail.endswith(".") == bool(error)
+    assert "_ssl" not in answer.error_detail and "Error" not in answer.error_detail
     assert (answer.timings.dns is None) == (host == "127.0.0.1") and answer.timings.connect is not None
     assert answer.timings.tls is not None and (answer.timings.first_byte is None) == bool(error)
     assert len(receiver.calls) == (0 if error else 1), "nothing is said before the other side has proved itself"
@@ -119,7 +143,7 @@ async def test_a_receiver_that_hangs_up_instead_of_agreeing_on_tls_has_no_tls() 
     server = await asyncio.start_server(hangs_up, "127.0.0.1", 0)
     answer = await call("hooks.example", server.sockets[0].getsockname()[1], None)
     server.close()
-    assert answer.error == "tls" and "hung up" in answer.error_detail
+    assert (answer.error, answer.error_detail) == ("tls", f"{NO_TLS} the receiver hung up.")
     assert answer.timings.tls is not None and answer.timings.first_byte is None
 
 
@@ -127,6 +151,7 @@ async def test_a_receiver_without_tls_gets_no_request() -> None:
     async with receiving(answers(200)) as receiver:
         answer = await call("hooks.example", receiver.port, None)
     assert answer.error in ("tls", "timeout", "connect") and receiver.calls == []
+    assert "_ssl" not in answer.error_detail and "Error" not in answer.error_detail
 
 
 async def test_a_handshake_that_never_ends_ends_at_the_connect_timeout() -> None:

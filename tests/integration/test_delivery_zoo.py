@@ -161,6 +161,22 @@ async def test_every_answer_has_its_outcome(
     assert len(dialled) == 1, "whatever it says, it is the only one that is called"
 
 
+@pytest.mark.parametrize(
+    ("raw", "detail"),
+    [
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "What came back is no HTTP: it does not begin with HTTP/1.1."),
+        (b"HTTP/2 200\r\n\r\n", "What came back is no HTTP: it does not begin with HTTP/1.1."),
+        (b"HTTP/1.1 2000 OK\r\n\r\n", "What came back is no HTTP: invalid response status."),
+        (OK + b"X y: 1\r\n\r\n", "What came back is no HTTP: a header's name has a character that it may not have."),
+        (OK + b"Content-Length: hush\r\n\r\n", "What came back is no HTTP: invalid character in Content-Length."),
+        (OK + b"X: y\r\n" * 200 + b"\r\n", "The answer's headers are too many or too long."),
+        (b"HTTP/1.1 20", "The receiver hung up before it answered."),
+    ],
+)
+async def test_what_is_no_answer_is_said_in_a_sentence(raw: bytes, detail: str) -> None:
+    assert (await call(says(raw))).error_detail == detail
+
+
 class Pouring:
     """Writes the head and then the drop as fast as it is taken; counts the bytes that it could get rid of."""
 

@@ -229,7 +229,7 @@ async def test_webhook_attempts_lead_to_their_page(panel: PanelStack, wait_until
     document = await make(panel, callback_url="https://callback.invalid/hook", callback_headers={"X-Key": "s3cret"})
 
     async def tried() -> bool:
-        return "gaierror" in (await panel.get(f"/documents/{document}")).text
+        return "The name has no address" in (await panel.get(f"/documents/{document}")).text
 
     await wait_until(tried, "the first attempt is listed")
     page = (await panel.get(f"/documents/{document}")).text

@@ -86,7 +86,7 @@ class Connections:
                 )
         except ConnectionError as error:
             sock.close()
-            raise ssl.SSLError(ssl.SSL_ERROR_EOF, "The receiver hung up instead of agreeing on TLS") from error
+            raise ssl.SSLError(ssl.SSL_ERROR_EOF, "The receiver hung up") from error
         except BaseException:
             sock.close()
             raise

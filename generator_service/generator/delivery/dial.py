@@ -1,7 +1,6 @@
 """The HTTP client for webhooks: one guarded call, and nothing a receiver does holds us up or fills our memory."""
 
 import asyncio
-import os
 import ssl
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from contracts.targets import Address, AllowList, BadTarget, Target, remedy
 from generator.delivery.connections import Connection, Connections, trusting
 from generator.delivery.exchange import AnswerLimits, BrokenAnswer, Exchange, Head, HungUp
-from generator.delivery.guard import Blocked, Guard, Lookup, NoAddress, SystemLookup
+from generator.delivery.guard import Blocked, Guard, Lookup, SystemLookup
+from generator.delivery.network_words import error_class, in_words
 from generator.delivery.timings import Timings, ms_since
 
 USER_AGENT = "Presswork/0.1 (+webhooks)"
@@ -93,7 +93,7 @@ class Dialer:
         except BrokenAnswer as error:
             return Answer(error="protocol", error_detail=str(error))
         except OSError as error:
-            return Answer(error=_error_class(error), error_detail=_in_words(error))
+            return Answer(error=error_class(error), error_detail=in_words(error))
 
     async def _call(self, target: Target, sent: bytes, deadline: asyncio.Timeout, timings: Timings) -> Answer:
         guard = Guard(target, self._allow, self._lookup)
@@ -158,22 +158,6 @@ def request(target: Target, headers: Mapping[str, str], body: bytes) -> bytes:
     if any(not line.isascii() or not line.isprintable() for line in lines):
         raise BadTarget("A header has characters in it that are not printable ASCII.")
     return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-def _error_class(error: OSError) -> str:
-    if isinstance(error, NoAddress):
-        return "dns"
-    return "tls" if isinstance(error, ssl.SSLError) else "connect"
-
-
-def _in_words(error: OSError) -> str:
-    """Describe a network error without the URL (it may hold a secret) and without what the receiver sent."""
-    name = type(error.__cause__ if isinstance(error, NoAddress) and error.__cause__ else error).__name__
-    if isinstance(error, HungUp):
-        return str(error)
-    words = os.strerror(error.errno) if error.errno and error.errno > 0 and not isinstance(error, ssl.SSLError) else ""
-    words = words or error.strerror or ""
-    return f"{name}: {words}" if words else name
 
 
 def _verdict(head: Head) -> tuple[str, str]:

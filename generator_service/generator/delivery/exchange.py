@@ -117,9 +117,9 @@ class Exchange(asyncio.Protocol):
             self._idle = False
             self._end_body()
         except httptools.HttpParserCallbackError as error:
-            self._break(error.__context__ if isinstance(error.__context__, BrokenAnswer) else BrokenAnswer(str(error)))
+            self._break(error.__context__ if isinstance(error.__context__, BrokenAnswer) else _no_http(error))
         except httptools.HttpParserError as error:
-            self._break(BrokenAnswer(str(error)))
+            self._break(_no_http(error))
         self._stop_reading()
 
     def _stop_reading(self) -> None:
@@ -186,3 +186,21 @@ class Exchange(asyncio.Protocol):
             self._head_came.set_exception(error)
             self._head_came.exception()  # it may be that nobody waits for it any more
         self._end_body()
+
+
+#: What llhttp says when it stumbles, as far as that is not for whoever has to mend a receiver.
+_STUMBLES = {
+    "Expected HTTP/, RTSP/ or ICE/": "it does not begin with HTTP/1.1",
+    "Expected HTTP/": "it does not begin with HTTP/1.1",
+    "Expected dot": "it does not begin with HTTP/1.1",
+    "Invalid HTTP version": "it does not begin with HTTP/1.1",
+    "Invalid header token": "a header's name has a character that it may not have",
+    "Invalid header value char": "a header's value has a character that it may not have",
+}
+
+
+def _no_http(error: httptools.HttpParserError) -> BrokenAnswer:
+    """Say what is wrong with an answer; nothing of it is quoted."""
+    said = str(error)
+    words = _STUMBLES.get(said) or (said[:1].lower() + said[1:] if said[1:2].islower() else said)
+    return BrokenAnswer(f"What came back is no HTTP: {words}.")
