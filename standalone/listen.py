@@ -197,7 +197,7 @@ def _in_words(received: Received) -> str:
     again = f"  DUPLICATE, call {received.attempt}" if received.attempt > 1 else ""
     lines = [f"{received.at[11:19]}  {verdict}  {received.type or '?'}  answered {received.answered}{again}"]
     lines.append(f"          webhook-id  {received.webhook_id or '?'}")
-    lines.append(f"          document    {received.document_id or '?'}  {received.status}")
+    lines += [f"          document    {received.document_id}  {received.status}"] if received.document_id else []
     lines += [f"          result      {received.url}"] if received.url else []
     lines += [f"          error       {received.error}"] if received.error else []
     return "\n".join(plain(line) for line in lines)

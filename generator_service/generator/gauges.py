@@ -24,7 +24,11 @@ class QueueGauges:
         self._shipper = shipper
         self._documents = Gauge("presswork_documents", "Unfinished documents", ["state"], registry=registry)
         self._pending = Gauge("presswork_webhooks_pending", "Deliveries not settled", registry=registry)
-        self._oldest = Gauge("presswork_webhook_oldest_due_age_seconds", "Oldest due, unsent", registry=registry)
+        self._oldest = Gauge(
+            "presswork_webhook_oldest_due_age_seconds",
+            "Oldest due, unsent; without those whose receiver is left alone for a while",
+            registry=registry,
+        )
         self._lag = Gauge("presswork_events_lag_seconds", "Oldest event not in ClickHouse", registry=registry)
         self._shipped = Gauge("presswork_events_shipped", "Events shipped by this process", registry=registry)
         self._quarantined = Gauge(

@@ -13,6 +13,7 @@ from time import time
 import pytest
 
 from contracts.targets import remedy
+from contracts.views import JsonObject
 from contracts.webhooks import new_secret, payload, sign
 from standalone.errors import StartRefused
 from standalone.listen import Answering, NoSecret, Receiver, find_secret, listen, receiver
@@ -68,6 +69,13 @@ def test_people_see_verdict_repetition_and_error() -> None:
         post(server, body, {"webhook-timestamp": "1"})
     assert "  verified  document.failed  answered 200" in printed[0] and "error       c m?[2J" in printed[0]
     assert "NOT VERIFIED (the timestamp is " in printed[1] and "DUPLICATE, call 2" in printed[1]
+
+
+@pytest.mark.parametrize("data", [{"endpoint_id": "endpoint-1", "sent_at": "2026-11-23T03:00:00.000Z"}, {}])
+def test_a_ping_is_shown_without_a_document(data: JsonObject) -> None:
+    with listening(as_json=False) as (server, printed):
+        assert post(server, payload("ping", 0, data)) == 200
+    assert "  verified  ping  answered 200" in printed[0] and "document" not in printed[0]
 
 
 def test_the_first_calls_may_fail_on_purpose() -> None:

@@ -1,6 +1,8 @@
 """Webhook endpoints over HTTP: registered, seen and changed by whom they belong to, called for what they ask for."""
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,6 +31,9 @@ from tests.integration.test_queue import a_job, a_result, claim_one
 from tests.integration.test_webhooks_api import listed, shipped
 
 ENDPOINTS = "/v1/webhooks/endpoints"
+PAGE = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
+#: Type -> the body that the page shows.
+EXAMPLES = {body["type"]: body for body in map(json.loads, re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL))}
 URL = "https://hooks.example.com/in?token=hush"
 
 
@@ -74,6 +79,12 @@ async def delivering(
         deliverer.stop()
         await running
         dialer.close()
+
+
+def shape(message: JsonObject) -> list[list[str]]:
+    data = message["data"]
+    assert isinstance(data, dict)
+    return [list(message), list(data)]
 
 
 def types_of(receiver: Receiver) -> list[str]:
@@ -282,6 +293,7 @@ async def test_a_ping_is_signed_goes_the_guarded_way_and_its_outcome_is_the_answ
         secret = (await client.get(path + "/secret")).json()["secret"]
         (call,) = receiver.calls
         message = Webhook(secret).verify(call.body, call.headers)
+        assert shape(message) == shape(EXAMPLES["ping"])
         assert (message["type"], message["data"]["endpoint_id"]) == ("ping", endpoint["id"])
         assert call.headers["webhook-id"] == body["id"]
         refused = (await client.post(path + "/test")).json()
@@ -306,7 +318,9 @@ async def test_a_receiver_that_wants_no_more_is_disabled_and_others_hear_of_it(
     assert len(receiver.calls) == 1 and types_of(watching) == ["endpoint.disabled"]
     shown = (await client.get(f"{ENDPOINTS}/{endpoint['id']}")).json()
     assert (shown["enabled"], shown["disabled_because"]) == (False, reason) and shown["disabled_at"]
-    told = httpx2.Response(200, content=watching.calls[0].body).json()["data"]
+    message = json.loads(watching.calls[0].body)
+    assert shape(message) == shape(EXAMPLES["endpoint.disabled"])
+    told = message["data"]
     assert (told["endpoint_id"], told["disabled_because"]) == (endpoint["id"], reason) and "hush" not in str(told)
 
 
