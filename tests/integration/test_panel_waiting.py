@@ -4,13 +4,16 @@ import html
 import re
 from uuid import UUID
 
+from contracts.deliveries import CANCELLED, webhook_id
 from contracts.endpoints import PING
 from contracts.ids import new_id, now_ms
+from contracts.jobs import Callback
 from generator.admin.wording import wording
 from tests.conftest import WaitUntil
 from tests.integration.panel_stack import PanelStack, panel
 from tests.integration.test_panel_endpoints import API, PATH, lost, registered
 from tests.integration.test_panel_webhooks import logged
+from tests.integration.test_queue import a_job
 
 __all__ = ["panel"]
 
@@ -33,7 +36,7 @@ async def test_an_endpoint_that_is_left_alone_says_until_when_and_why(panel: Pan
         assert "Most calls to it of the last five minutes failed." in text
     await left_alone(panel, id_, calm_until=until + 1)
     for page in pages:
-        assert "It answered with `Retry-After`" in (await panel.get(page)).text
+        assert "It answered with Retry-After" in (await panel.get(page)).text
     panel.browser.cookies.set("presswork_language", "ru")
     for page in pages:
         assert "Пауза до <time" in (await panel.get(page)).text
@@ -49,16 +52,25 @@ async def test_what_waits_for_a_receiver_that_is_left_alone_says_so(panel: Panel
     page = (await panel.get(due)).text
     assert "left alone until <time" in page and wording("en").hour(now + 240_000) in page
     assert "Most calls to it" in page and "uses up no attempt" in page and "It is due now" not in page
+    assert (await panel.get("/webhooks", status="pending")).text.count("left alone until <time") == 1
     assert "left alone" not in (await panel.get(later)).text, "its own time comes after that"
     assert "It is due now" in (await panel.get(ping)).text, "a ping does not wait"
 
 
-async def test_a_callback_to_a_receiver_that_is_left_alone_says_so(panel: PanelStack) -> None:
-    path = await logged(panel.api, "pending", attempt=0, next_attempt_at=now_ms() - 1)
-    assert "It is due now" in (await panel.get(path)).text
-    await left_alone(panel, "hooks.example:8443", calm_until=now_ms() + 60_000)
+async def test_a_callback_to_a_receiver_that_is_left_alone_says_so(panel: PanelStack, wait_until: WaitUntil) -> None:
+    panel.generator.deliverer.stop()
+    job = a_job(callback=Callback(url="https://hooks.example:8443/x"))
+    await panel.api.queue.enqueue(job)
+    await panel.api.queue.cancel(job.document_id)
+    path = f"/webhooks/{webhook_id(job.document_id, 1, CANCELLED)}"
+
+    async def due() -> bool:
+        return "It is due now" in (await panel.get(path)).text
+
+    await wait_until(due, "the delivery")
+    await left_alone(panel, f"{job.user_id}/hooks.example:8443", calm_until=now_ms() + 60_000)
     page = (await panel.get(path)).text
-    assert "left alone until" in page and "so it asked for a pause" in page and "Resend makes it now" not in page
+    assert "left alone until" in page and "so it asked for a pause" in page and "Resend sends it now" not in page
 
 
 async def test_what_is_due_is_due_now_and_not_minutes_ago(panel: PanelStack) -> None:

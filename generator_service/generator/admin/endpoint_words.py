@@ -36,7 +36,7 @@ def pauses(words: Wording) -> dict[str, str]:
     """Say why a receiver is left alone for a while."""
     return {
         "failing": words("Most calls to it of the last five minutes failed."),
-        "asked": words("It answered with `Retry-After`, so it asked for a pause."),
+        "asked": words("It answered with Retry-After, so it asked for a pause."),
     }
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Response
 
 from contracts.ids import parse_id
 from generator.admin.delivery_words import Said, receiver, said, steps
-from generator.admin.delivery_wait import wait_of
+from generator.admin.delivery_wait import Wait, waits
 from generator.admin.endpoint_words import pauses, without_query
 from generator.admin.guard import CurrentVisit, PanelRoute, Visit
 from generator.admin.live import live
@@ -74,7 +74,7 @@ async def webhooks(visit: CurrentVisit) -> Response:
     filters = Filters.of(visit)
     listing = await listing_of(visit, filters)
     status = await visit.panel.board.status()
-    return visit.page("webhooks.html", listing.status, status=status, **_listed(visit, filters, listing))
+    return visit.page("webhooks.html", listing.status, status=status, **await _listed(visit, filters, listing))
 
 
 @router.get("/live/webhooks")
@@ -84,7 +84,7 @@ async def live_webhooks(visit: CurrentVisit) -> Response:
 
     async def now() -> str:
         listing = await listing_of(visit, filters)
-        return _text(visit.page("parts/webhooks_list.html", **_listed(visit, filters, listing)))
+        return _text(visit.page("parts/webhooks_list.html", **await _listed(visit, filters, listing)))
 
     return live(visit, now, LIST_EVERY_S)
 
@@ -137,30 +137,33 @@ async def listing_of(visit: Visit, filters: Filters) -> Listing:
     return Listing(answer.items, answer.following)
 
 
-def _listed(visit: Visit, filters: Filters, listing: Listing) -> dict[str, object]:
+async def _listed(visit: Visit, filters: Filters, listing: Listing) -> dict[str, object]:
+    found = await waits(visit, listing.items)
     return {
         "filters": filters,
         "listing": listing,
-        "rows": [Line.of(item, visit.words) for item in listing.items],
+        "rows": [Line.of(item, visit.words, found.get(str(item["id"]))) for item in listing.items],
+        "pauses": pauses(visit.words),
         "tabs": tabs(visit.words),
     }
 
 
 @dataclass(frozen=True)
 class Line:
-    """One delivery in the list."""
+    """One delivery in the list. `wait`: of a pending one."""
 
     delivery: JsonObject
     receiver: str
     last: Said | None
     attempts: int
+    wait: Wait | None = None
 
     @classmethod
-    def of(cls, delivery: JsonObject, words: Wording) -> "Line":
+    def of(cls, delivery: JsonObject, words: Wording, wait: Wait | None = None) -> "Line":
         attempts = attempts_of(delivery)
         last = said(attempts[-1], words) if attempts else None
         id_ = delivery["endpoint_id"]
-        return cls(delivery, receiver(str(delivery["url"])) or f"…{str(id_)[-12:]}", last, len(attempts))
+        return cls(delivery, receiver(str(delivery["url"])) or f"…{str(id_)[-12:]}", last, len(attempts), wait)
 
 
 async def _one(visit: Visit, delivery_id: UUID) -> dict[str, object]:
@@ -175,7 +178,7 @@ async def _one(visit: Visit, delivery_id: UUID) -> dict[str, object]:
         "url": url,
         "receiver": receiver(url),
         "endpoint": endpoint,
-        "wait": await wait_of(visit, delivery, endpoint) if delivery["status"] == "pending" else None,
+        "wait": (await waits(visit, [delivery])).get(str(delivery["id"])),
         "pauses": pauses(words),
         "problem": "",
     }
