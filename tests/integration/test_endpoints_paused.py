@@ -77,9 +77,8 @@ async def test_a_pause_is_not_hidden_by_the_version_that_it_does_not_change(api:
     assert answer.headers["ETag"] == '"1"'
 
 
-async def test_a_callback_is_known_by_its_host_and_port(api: Api) -> None:
-    until = now_ms() + 60_000
-    await noted(api, "hooks.example:8443", calm_until=until)
-    found = await Receivers(api.scripts).pauses(["hooks.example:8443", "hooks.example"])
-    assert found == {"hooks.example:8443": Pause(until, "asked")}
+async def test_callbacks_are_known_by_their_user_and_where_they_go(api: Api) -> None:
+    until, there, elsewhere = now_ms() + 60_000, "user-1/hooks.example:8443", "user-2/hooks.example:8443"
+    await noted(api, there, calm_until=until)
+    assert await Receivers(api.scripts).pauses([there, elsewhere]) == {there: Pause(until, "asked")}
     assert await Receivers(api.scripts).pauses([]) == {}
