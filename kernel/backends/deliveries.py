@@ -1,8 +1,8 @@
 """Webhook deliveries on Redis: claimed under a lease, recorded under a fencing token, kept until they are settled.
 
 `{pw}:due` holds what waits for its time or is leased (score in ms); what is due waits in a lane per receiver
-(`{pw}:deliver_lane:<endpoint, or host:port of a callback>`, on the round-robin `{pw}:deliver_ring`); the lane of one
-that is left alone for a while is in `{pw}:shut` instead. Each is a hash `{pw}:delivery:<member>`.
+(`{pw}:deliver_lane:<endpoint, or user/host:port of a callback>`, on the round-robin `{pw}:deliver_ring`); the lane of
+one that is left alone for a while is in `{pw}:shut` instead. Each is a hash `{pw}:delivery:<member>`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ from contracts.endpoints import EndpointRow
 from contracts.errors import QueueUnavailable
 
 KEEP_MS = 24 * 3600 * 1000
-#: Longer than a call may take and its outcome needs to be written down: calls of a process that died are due again then.
+#: Longer than a call and the record of its outcome may take: calls of a process that died are due again then.
 LEASE_MS = 30_000
 
 Recorded = Literal["ok", "stale"]
@@ -53,7 +53,7 @@ class Report:
 class LeasedDelivery:
     """A run's webhook, ours until the lease ends. Times in epoch ms.
 
-    `receiver` is whom it waits for: the endpoint's id, or the callback's host and port. `callback` is the JSON of
+    `receiver` is whom it waits for: the endpoint's id, or user and callback's host and port. `callback` is the JSON of
     contracts.jobs.Callback, empty for an endpoint. `row` is the JSON of the contracts.documents.DocumentRow with which
     the run ended, empty if Redis does not have it any more; `data` what there is to say when it is about no document.
     `version` is the endpoint's at this moment, of a callback the user's; 0 if Redis does not have it.

@@ -10,7 +10,7 @@ from contracts.ids import now_ms
 
 
 class Receivers:
-    """A receiver is an endpoint, by its id, or a callback's host and port, in lower case."""
+    """A receiver is an endpoint, by its id, or a user's callbacks to one host and port: `<user id>/<host>:<port>`."""
 
     def __init__(self, scripts: Scripts) -> None:
         self._redis = scripts.redis

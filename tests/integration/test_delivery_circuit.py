@@ -9,10 +9,11 @@ from backends.redis import connect_redis
 from generator.delivery.dial import Answer
 from tests.integration.attempts import attempt_of
 from tests.integration.delivery_stage import Answering, attempter
-from tests.integration.delivery_zoo import Broker, Clock
+from tests.integration.delivery_zoo import OTHER_USER, USER, Broker, Clock
 from tests.integration.history_servers import Server
 
 SLOW, WELL = "https://slow.example/", "https://well.example/"
+SLOW_ONE, WELL_ONE = f"{USER}/slow.example", f"{USER}/well.example"
 CIRCUIT = Circuit(requests=4, per_cent=70, open_ms=30_000, longest_ms=120_000)
 DAY_MS = 86_400_000
 
@@ -53,7 +54,7 @@ async def test_a_receiver_that_fails_most_calls_is_left_alone_and_the_others_are
     await pw.completed(SLOW)
     await pw.completed(WELL)
     clock.now += 15_000
-    assert [leased.receiver for leased in await claimed(deliveries)] == ["well.example"]
+    assert [leased.receiver for leased in await claimed(deliveries)] == [WELL_ONE]
     due = await deliveries.claim(50, room=50, loads={})
     assert due.items == [] and due.next_due == clock.now - 15_000 + 30_000, "it is worth asking when the circuit closes"
     assert (await deliveries.backlog()).due == 5, "what waits is due, and shows"
@@ -69,7 +70,7 @@ async def test_half_open_one_call_finds_out_and_each_failure_doubles_the_pause(p
         assert await claimed(deliveries) == []
         clock.now += 1
         (probe,) = await claimed(deliveries)
-        assert (await deliveries.claim(50, room=50, loads={"slow.example": 1})).items == []
+        assert (await deliveries.claim(50, room=50, loads={SLOW_ONE: 1})).items == []
         await ended(deliveries, probe, "failed")
     clock.now += 120_000
     (probe,) = await claimed(deliveries)
@@ -129,7 +130,7 @@ async def test_a_receiver_that_asks_for_a_pause_gets_it_from_all_its_deliveries(
     assert await deliveries.record(first, await sender.make(first), "failed") == "ok"
     await pw.completed(WELL)
     clock.now += 6_900
-    assert [leased.receiver for leased in await claimed(deliveries)] == ["well.example"]
+    assert [leased.receiver for leased in await claimed(deliveries)] == [WELL_ONE]
     clock.now += 200
     assert len(await claimed(deliveries)) == 2, "the one that waited, and the one that was put off"
     assert len(others) == 1
@@ -144,7 +145,7 @@ async def test_a_receiver_is_called_so_often_in_a_second_and_no_more(pw: Broker,
     start = clock.now
     for _ in range(40):
         for leased in await claimed(deliveries):
-            calls[(clock.now - start) // 1000] += leased.receiver == "slow.example"
+            calls[(clock.now - start) // 1000] += leased.receiver == SLOW_ONE
             await ended(deliveries, leased, "ok")
         clock.now += 100
     assert sum(calls.values()) == 14 and calls[0] <= 10 and all(calls[second] <= 5 for second in range(1, 4))
@@ -201,3 +202,14 @@ async def test_a_lane_that_was_set_aside_comes_back_though_nothing_new_is_due(pw
         assert await pw.redis.llen(f"{pw.scripts.prefix}deliver_ring") == 0
         clock.now += 1000
     assert seen == 3
+
+
+async def test_what_a_host_does_to_one_user_is_no_concern_of_another(pw: Broker, clock: Clock) -> None:
+    """Everybody's callbacks may go to one host: of a hub of webhooks, say."""
+    deliveries = of(pw, clock)
+    for _ in range(4):
+        await pw.completed(SLOW)
+    await failed(deliveries, 4)
+    await pw.completed(SLOW, user=OTHER_USER)
+    clock.now += 15_000
+    assert [leased.receiver for leased in await claimed(deliveries)] == [f"{OTHER_USER}/slow.example"]

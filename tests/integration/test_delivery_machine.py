@@ -318,7 +318,7 @@ class DeliveryMachine(Stage):
 
 CAME_ABOUT = (
     *("handed out", "recorded: delivered", "recorded: pending", "recorded: dead", "recorded: stale", "recorded again"),
-    *("recorded after its lease", "given up", "given back", "not given back", "resend: ok", "resend: sending"),
+    *("given up", "given back", "not given back", "resend: ok", "resend: sending"),
     *("run again while due", "run again while leased", "an earlier run's", "webhook: delivered", "webhook: dead"),
     *("ping: delivered", "ping: dead", "ping while disabled", "disabled", "told of it", "message: delivered"),
     *("message: pending", "recovered: dead", "recovered: missing"),

@@ -14,7 +14,7 @@ from backends.deliveries import LeasedDelivery, Sign
 from contracts.deliveries import DeliveryAttempt
 from contracts.documents import Delivery
 from contracts.endpoints import PING, Reason
-from contracts.errors import PermanentError, TransientError
+from contracts.errors import NotFound, PermanentError, TransientError
 from contracts.views import JsonObject, delivery_view
 from contracts.webhooks import payload, sign
 from generator.delivery.dial import Answer
@@ -120,6 +120,8 @@ class Attempter:
 
     async def _body(self, leased: LeasedDelivery) -> bytes:
         if leased.run == 0:
+            if not leased.data:
+                raise NotFound("message")
             return payload(leased.type, leased.created_at, from_json(leased.data))
         document = await self._payloads.document_payload(leased.document_id, leased.run, leased.row)
         return payload(leased.type, leased.created_at, {**document, "delivery": _so_far(leased)})

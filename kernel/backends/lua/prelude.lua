@@ -129,7 +129,7 @@ local function refusal(user, size, limits)
   if over(open[4] + size, limits[4]) then return {'user_full', 'bytes', wait} end
 end
 
--- Host and port of a callback: what is due waits in a lane of its own for each receiver.
+-- Host and port of a callback.
 local function receiver_of(callback) return string.lower(string.match(callback, '"url":"%a+://([^/?#"]*)') or '') end
 
 -- UUIDv5(document, run, type, endpoint), as contracts.deliveries.webhook_id makes it.
@@ -161,12 +161,13 @@ end
 
 local function log_due(member, at) redis.call('XADD', P .. 'events', '*', 'w', due_line(member, at)) end
 
--- Where a delivery waits once it is due: in the lane of its endpoint, or of its callback's host and port. A ping finds out
--- how an endpoint is: it does not wait behind what else is due for it, nor until its circuit closes.
+-- Whom a delivery is for; once it is due it waits in a lane of its own for each receiver: an endpoint, or a user's callbacks
+-- to one host and port, for what others have there is none of its concern. A ping finds out how an endpoint is: it does not
+-- wait behind what else is due for it, nor until its circuit closes.
 local function receiver_of_delivery(member)
-  local v = redis.call('HMGET', P .. 'delivery:' .. member, 'endpoint', 'callback', 'type')
+  local v = redis.call('HMGET', P .. 'delivery:' .. member, 'endpoint', 'callback', 'type', 'user')
   if v[1] then return (v[3] == 'ping' and 'ping:' or '') .. v[1] end
-  return v[2] and receiver_of(v[2])
+  return v[2] and v[4] .. '/' .. receiver_of(v[2])
 end
 
 -- Let a receiver that is left alone be called again now; its rate stays.
