@@ -130,6 +130,8 @@ def interim(*statuses: bytes) -> bytes:
         pytest.param(says(b"HTTP/1.0 200 OK\r\n\r\nok"), 200, "", "ok", id="HTTP/1.0"),
         pytest.param(says(b"<h1>It works</h1>"), None, "protocol", "", id="HTTP/0.9"),
         pytest.param(says(b"HTTP/2 200\r\n\r\n"), None, "protocol", "", id="HTTP/2 in words"),
+        pytest.param(says(b"RTSP/1.0 200 OK\r\n\r\n"), None, "protocol", "", id="RTSP"),
+        pytest.param(drips(b"\r\nHT", b"TP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), 200, "", "", id="in pieces"),
         pytest.param(says(b"HTTP/1.1 abc OK\r\n\r\n"), None, "protocol", "", id="status in letters"),
         pytest.param(says(b"HTTP/1.1 20"), None, "connect", "", id="half a status line"),
         pytest.param(says(b"HTTP/1.1 -200 OK\r\n\r\n"), None, "protocol", "", id="negative status"),

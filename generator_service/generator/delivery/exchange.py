@@ -14,6 +14,8 @@ from generator.delivery.timings import ms_since
 
 #: Interim answers (100, 103) before the real one; more of them are no HTTP any more.
 MAX_INTERIM = 8
+#: What each answer begins with.
+HTTP = b"HTTP/"
 #: Bytes on the wire for each byte of the body that is read: chunks of one byte are six, and an extension has no end.
 FRAMING = 6
 
@@ -70,6 +72,7 @@ class Exchange(asyncio.Protocol):
         self._head = Head()
         self._received = self._headers_seen = self._header_bytes = self._interim = 0
         self._parser = None
+        self._start = b""
         self._sent_at = 0.0
         self.first_byte_ms: int | None = None
         self._head_came: asyncio.Future[Head] = self._loop.create_future()
@@ -111,6 +114,10 @@ class Exchange(asyncio.Protocol):
         if self.first_byte_ms is None:
             self.first_byte_ms = ms_since(self._sent_at)
         self._received += len(data)
+        if len(self._start) < len(HTTP):  # the parser takes RTSP, too
+            self._start = (self._start + data).lstrip(b"\r\n")[: len(HTTP)]
+            if not HTTP.startswith(self._start):
+                return self._break(BrokenAnswer("What came back is no HTTP: it does not begin with HTTP/1.1."))
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
