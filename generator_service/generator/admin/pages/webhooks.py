@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Response
 
 from contracts.ids import parse_id
-from generator.admin.delivery_words import Said, receiver, said, steps
 from generator.admin.delivery_wait import Wait, waits
+from generator.admin.delivery_words import Said, receiver, said, steps
 from generator.admin.endpoint_words import pauses, without_query
 from generator.admin.guard import CurrentVisit, PanelRoute, Visit
 from generator.admin.live import live
