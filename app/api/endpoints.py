@@ -63,7 +63,7 @@ async def get_endpoint(request: Request, endpoint_id: UUID, caller: Caller) -> R
 async def change_endpoint(
     request: Request, endpoint_id: UUID, body: shapes.EndpointChanges, caller: Caller
 ) -> Response:
-    """Change an endpoint; `enabled` also brings back one that was disabled. Calls follow within a second."""
+    """Change an endpoint; `enabled` also brings back one that was disabled. It counts for the next call."""
     changes = body.model_dump(exclude_unset=True)
     row = await services(request).endpoints.change(caller, endpoint_id, changes, required_versions(request))
     return await _shown(request, caller, row)
