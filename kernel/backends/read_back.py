@@ -5,6 +5,7 @@ a part with empty files, remembers the token, fails, and takes the repetition fo
 when the server starts again, and its rows are gone. So such a batch counts as stored when its rows have been read.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ Key = tuple[int | str, ...]
 #: Rows per question, which travel in its URL; and how often missing rows are stored again before they are given up:
 #: what can be stored and never found does not say which row it is.
 STEP, ROUNDS = 500, 3
+#: How often, and how far apart, it is looked whether an insert still runs.
+LOOKS, LOOK_S = 10, 0.1
 
 RUNNING = """
 SELECT count() AS n FROM system.processes WHERE startsWith(Settings['insert_deduplication_token'], {token:String})
@@ -92,9 +95,15 @@ class ReadBack:
         return lost
 
     async def _nothing_runs(self, token: str) -> None:
-        """Raise while an insert of these lines runs: what it will leave cannot be told yet."""
-        if (await self._clickhouse.rows(RUNNING, {"token": token}))[0]["n"]:
-            raise HistoryUnavailable(hint="An earlier insert of the same rows has not ended yet.")
+        """Raise while an insert of these lines runs: what it will leave cannot be told yet.
+
+        One that was answered may be among the running ones for a moment.
+        """
+        for _ in range(LOOKS):
+            if not (await self._clickhouse.rows(RUNNING, {"token": token}))[0]["n"]:
+                return
+            await asyncio.sleep(LOOK_S)
+        raise HistoryUnavailable(hint="An earlier insert of the same rows has not ended yet.")
 
     async def _found(self, table: str, keys: Collection[Key]) -> set[Key]:
         """Return which of these rows can be read, every column of them."""

@@ -50,7 +50,7 @@ async def test_a_user_made_by_the_form_is_listed_and_has_a_page(panel: PanelStac
     ("changes", "status", "words"),
     [
         ({"email": "nobody"}, 422, "@-sign"),
-        ({"name": " "}, 422, "at least 1 character"),
+        ({"name": " "}, 422, "This may not be empty."),
         ({"attrs": "{"}, 422, "look at line 1, column 2"),
         ({"attrs": "[1]"}, 422, "Write a JSON object"),
         ({"role": "root"}, 422, "'admin', 'member' or 'viewer'"),
