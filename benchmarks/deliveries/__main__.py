@@ -53,7 +53,10 @@ async def beside(url: str, hanging: int) -> dict[str, float]:
                 await stage.ended(urls)
             healthy = {one.split("/")[2] for one in urls[hanging:]}
             expected = WATCHED_S * RATE_PER_S // RECEIVERS * len(healthy)
-            while len(found := sorted(ms for who, ms, _ in deliveries.noted if who in healthy)) < expected:
+            while (
+                len(found := sorted(ms for who, ms, _ in deliveries.noted if who.rpartition("/")[2] in healthy))
+                < expected
+            ):
                 await asyncio.sleep(0.05)
     return {"p50_ms": statistics.median(found), "p99_ms": found[int(len(found) * 0.99)]}
 
